@@ -1,0 +1,206 @@
+"""Conform: current raw rows of the units that changed → rows of the common model, staged for load.
+
+A unit is what is replaced as a whole when any of its rows is new, changed or withdrawn (Output.unit). This module runs the
+outputs that a feed declares; it knows no agency. Staged rows stand in schema `staged` of the core until load takes them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from connectors.contract import Feed, Output
+from warehouse.schema import COMMON_MODEL, Relation
+
+_WITHDRAWN = "it is no longer in the agency's full delivery"
+
+
+@dataclass(frozen=True)
+class Conforming:
+    """The load that conforms: its id, its clock, and up to which load the feed had been loaded before."""
+
+    load_id: str
+    now: dt.datetime
+    loaded_seq: int
+
+
+class ConformError(Exception):
+    """A feed's conform() does not fit the common model: a fault of the connector, named with its output."""
+
+
+def conform(con: duckdb.DuckDBPyConnection, feed: Feed, options: Mapping[str, Any], load: Conforming) -> int:
+    """Stages what every changed unit of a feed now says. Returns the number of staged rows.
+
+    Writes staged.<agency>_<feed>_units (group, source_key, retracted, reason) and staged.<agency>_<feed>_<table> per
+    common-model table. Runs within the caller's transaction.
+    """
+    prefix = f"{feed.agency}_{feed.name}"
+    con.execute(
+        f'CREATE OR REPLACE TABLE staged."{prefix}_units" (source_key VARCHAR, retracted BOOLEAN, reason VARCHAR)'
+    )
+    for relation in COMMON_MODEL.values():
+        con.execute(
+            f'CREATE OR REPLACE TABLE staged."{prefix}_{relation.name}" AS SELECT * FROM "{relation.name}" LIMIT 0'
+        )
+    staged = 0
+    groups: dict[tuple[str, tuple[str, ...]], list[Output]] = {}
+    for output in feed.conform(options):
+        unit = output.unit or ("scope", *feed.table(output.reads).key)
+        groups.setdefault((output.reads, tuple(name.lower() for name in unit)), []).append(output)
+    for (table, unit), outputs in groups.items():
+        if not _select_rows(con, feed, table, unit, outputs, load):
+            continue
+        for output in outputs:
+            staged += _stage(con, feed, output, load)
+        con.execute(
+            f'INSERT INTO staged."{prefix}_units" SELECT u.source_key, u.retracted, u.reason FROM temp.touched_units u'
+        )
+    return staged
+
+
+def _select_rows(
+    con: duckdb.DuckDBPyConnection,
+    feed: Feed,
+    table: str,
+    unit: tuple[str, ...],
+    outputs: Sequence[Output],
+    load: Conforming,
+) -> bool:
+    """temp.touched_units and temp.unit_rows: the units that changed, and their current rows with lineage.
+
+    False, and nothing made, when no unit changed: a night costs what changed.
+    """
+    raw = f'raw."{feed.raw(table)}"'
+    label = (
+        table
+        if set(unit) == {"scope", *(name.lower() for name in feed.table(table).key)}
+        else f"{table}.{'.'.join(unit)}"
+    )
+    columns = ", ".join(f'"{name}"' for name in unit)
+    key = {
+        alias: f"concat_ws('/', '{label}', "
+        + ", ".join(f"nullif(trim({alias}." + f'"{name}"' + "), '')" for name in unit)
+        + ")"
+        for alias in ("t", "r")
+    }
+    same = " AND ".join(f't."{name}" IS NOT DISTINCT FROM r."{name}"' for name in unit)
+    retracting = {(output.retracts, output.retract_reason) for output in outputs if output.retracts}
+    retracted = " OR ".join(f"({condition})" for condition, _ in retracting) or "false"
+    reason = next(iter(retracting))[1] if retracting else ""
+    touched = f"SELECT {columns} FROM {raw} WHERE load_seq > $seq OR superseded_seq > $seq"
+    if feed.delivery == "full" and _news_elsewhere(con, feed, outputs, load):
+        touched += f" UNION SELECT {columns} FROM {raw} WHERE superseded_seq IS NULL"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE touched AS SELECT DISTINCT * FROM ({touched})", {"seq": load.loaded_seq})
+    if con.execute("SELECT 1 FROM temp.touched LIMIT 1").fetchone() is None:
+        return False
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE unit_rows_all AS "
+        f"SELECT r.*, struct_pack(source_key := {key['r']}, raw_row_id := r.raw_row_id, extracted_at := r.extracted_at) AS lineage, "
+        f"coalesce({retracted}, false) AS is_retracted FROM {raw} r SEMI JOIN temp.touched t ON {same} "
+        "WHERE r.superseded_seq IS NULL"
+    )
+    con.execute(
+        "CREATE OR REPLACE TEMP VIEW unit_rows AS SELECT * EXCLUDE (is_retracted) FROM temp.unit_rows_all WHERE NOT is_retracted"
+    )
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE touched_units AS "
+        f"SELECT {key['t']} AS source_key, bool_and(coalesce(r.is_retracted, true)) AS retracted, "
+        f"CASE WHEN bool_or(r.is_retracted) THEN $entered_in_error ELSE $withdrawn END AS reason "
+        f"FROM temp.touched t LEFT JOIN temp.unit_rows_all r ON {same} GROUP BY ALL",
+        {"entered_in_error": reason, "withdrawn": _WITHDRAWN},
+    )
+    return True
+
+
+def _news_elsewhere(con: duckdb.DuckDBPyConnection, feed: Feed, outputs: Sequence[Output], load: Conforming) -> bool:
+    """Whether a raw table that an output looks things up in has news; then what was looked up may read differently now."""
+    looked_up = [t.name for t in feed.tables if any("{raw_" + t.name + "}" in output.sql for output in outputs)]
+    return any(
+        con.execute(
+            f'SELECT 1 FROM raw."{feed.raw(name)}" WHERE load_seq > $seq OR superseded_seq > $seq LIMIT 1',
+            {"seq": load.loaded_seq},
+        ).fetchone()
+        for name in looked_up
+    )
+
+
+def _stage(con: duckdb.DuckDBPyConnection, feed: Feed, output: Output, load: Conforming) -> int:
+    relation = COMMON_MODEL.get(output.table)
+    if relation is None:
+        raise ConformError(f"{feed.id}: an output names {output.table}, which is no table of the common model")
+    places = {f"raw_{table.name}": _current(feed, table.name) for table in feed.tables}
+    sql = output.sql.replace("{rows}", "temp.unit_rows").replace("{feed}", feed.id).replace("{agency}", feed.agency)
+    for name, place in places.items():
+        sql = sql.replace("{" + name + "}", place)
+    try:
+        given = [row[0] for row in con.execute(f"DESCRIBE {sql}").fetchall()]
+        _check_columns(feed, output, relation, given)
+        selected = ", ".join(_expression(feed, relation, name, given) for name in relation.names())
+        inserted = con.execute(
+            f'INSERT INTO staged."{feed.agency}_{feed.name}_{relation.name}" SELECT {selected} FROM ({sql}) q',
+            {"load_id": load.load_id, "now": load.now},
+        )
+    except duckdb.Error as error:
+        raise ConformError(
+            f"{feed.id}: the output {output.table} of {output.reads} fails: {_first_line(error)}"
+        ) from None
+    return int(inserted.fetchall()[0][0])
+
+
+def _first_line(error: duckdb.Error) -> str:
+    """The kind of fault and, for faults found before any row is read, what the engine says of the statement.
+
+    What it says of a row (a value that does not convert) could hold a person's value and is left out.
+    """
+    kind = type(error).__name__
+    if isinstance(error, duckdb.BinderException | duckdb.ParserException | duckdb.CatalogException):
+        return f"{kind}: {str(error).splitlines()[0]}"
+    return kind
+
+
+def _check_columns(feed: Feed, output: Output, relation: Relation, given: list[str]) -> None:
+    allowed = {*relation.names(), "lineage", "source_person_id", "ref"} - {"event_id", "span_id"}
+    unknown = [name for name in given if name not in allowed]
+    needed = {"lineage", "source_person_id"} | ({"ref"} if relation.name in ("event", "span") else set())
+    missing = sorted(needed - set(given))
+    if unknown or missing:
+        raise ConformError(
+            f"{feed.id}: the output {relation.name} of {output.reads} gives unknown column(s) {unknown} "
+            f"and lacks {missing}; the common model has {', '.join(relation.names())}"
+        )
+
+
+def _expression(feed: Feed, relation: Relation, name: str, given: list[str]) -> str:
+    """How one column of the common model is filled from an output's row `q`."""
+    types = {field.name: field.type for field in relation.fields}
+    record_id = f"'{feed.id}:' || q.source_person_id"
+    match name:
+        case "agency":
+            return f"'{feed.agency}' AS agency"
+        case "feed":
+            return f"'{feed.name}' AS feed"
+        case "source_key" | "raw_row_id" | "extracted_at":
+            return f"q.lineage.{name} AS {name}"
+        case "load_id":
+            return "$load_id AS load_id"
+        case "loaded_at":
+            return "$now::TIMESTAMP AS loaded_at"
+        case "superseded_at" | "retracted_at" | "retract_reason":
+            return f"NULL::{types[name]} AS {name}"
+        case "record_id":
+            return f"{record_id} AS record_id"
+        case "event_id":
+            return f"'E' || left(md5(concat_ws(chr(31), {record_id}, q.event_type, q.lineage.source_key, q.ref)), 20) AS event_id"
+        case "span_id":
+            return (
+                f"'S' || left(md5(concat_ws(chr(31), {record_id}, q.kind, q.lineage.source_key, q.ref)), 20) AS span_id"
+            )
+    return f'q."{name}"::{types[name]} AS "{name}"' if name in given else f'NULL::{types[name]} AS "{name}"'
+
+
+def _current(feed: Feed, table: str) -> str:
+    return f'(SELECT * FROM raw."{feed.raw(table)}" WHERE superseded_seq IS NULL)'

@@ -1,0 +1,160 @@
+"""The words in which every feed is declared, once: Agency, Feed, Table, Column.
+
+From one declaration come the raw table, the Great Expectations suite, the data dictionary and the synthetic extract.
+What must not live here: anything that reads a file or knows an agency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from warehouse.schema import Sensitivity, raw_table
+
+# After how many days without a good extract a feed is stale: its cadence, and time for one delivery to be late.
+STALE_AFTER_DAYS = {"daily": 2, "weekly": 9, "termly": 130, "yearly": 400}
+
+
+class Kind(StrEnum):
+    """What a received text is meant to be; each kind has one expectation and one way of being read (reading.sql)."""
+
+    TEXT = "text"
+    DATE = "date"
+    TIMESTAMP = "timestamp"
+    INTEGER = "integer"
+    NUMBER = "number"
+    NHS_NUMBER = "nhs_number"
+    UPN = "upn"
+    POSTCODE = "postcode"
+    JSON = "json"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One received column.
+
+    `path` is where a structured format holds it (an XML path below the row element); by default its name.
+    `formats` are strptime formats for dates, tried in order; none means ISO 8601 (which may stop at month or year).
+    `allowed` are the codes in force; a code outside is kept, flagged and never coerced.
+    `required` means a value must be there; `header` says whether the column itself must be present in the extract.
+    """
+
+    name: str
+    meaning: str
+    kind: Kind = Kind.TEXT
+    sensitivity: Sensitivity = Sensitivity.CODED
+    required: bool = False
+    header: Literal["required", "optional"] = "optional"
+    allowed: tuple[str, ...] | None = None
+    formats: tuple[str, ...] = ()
+    path: str | None = None
+    severity: Literal["critical", "warning", "info"] = "warning"
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One received table.
+
+    `grain` says in words what one row is. `key` names the columns that identify a row; a row with an empty key column
+    is quarantined. `version` names the column that orders versions of one key (else the order of arrival does).
+    `element` is the XML element, FHIR resource type or workbook sheet that makes a row. `owner` names the column that says whose
+    row it is, so that a full delivery can tell a child who vanished from a row that was withdrawn.
+    """
+
+    name: str
+    grain: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    version: str | None = None
+    element: str | None = None
+    owner: str | None = None
+    required: bool = False
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        return next(column for column in self.columns if column.name == name)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One SELECT that turns raw rows into rows of one common-model table.
+
+    `reads` is the raw table that drives it and `unit` the columns of that table that make the replacement unit: when
+    any row of a unit is new, changed or withdrawn, `sql` is run over all current rows of the unit, and its result
+    replaces what the unit said before. By default the unit is the table's key (row by row).
+
+    In `sql`, {rows} stands for those raw rows: the contract's columns as text, `lineage` (to be selected as it is),
+    `scope`, `extracted_at`, `row_number`, `extra`; {raw_<table>} stands for all current rows of another raw table of
+    the feed: in a full delivery, news there makes every unit be worked out again; in a delta it does not. The SELECT
+    names columns of the common-model table; those left out are empty. It gives `source_person_id`, from which record_id
+    follows, and for events and spans a `ref` that is unique within the unit.
+    `retracts` is a condition on raw rows: where it holds nothing new is said, and what the unit had said is retracted.
+    """
+
+    table: str
+    reads: str
+    sql: str
+    unit: tuple[str, ...] | None = None
+    retracts: str | None = None
+    retract_reason: str = "the agency marked it as entered in error"
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting of a source that a feed understands, checked when the configuration is read."""
+
+    name: str
+    meaning: str
+    required: bool = False
+    default: Any = None
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One kind of extract of one agency.
+
+    `format` names the reader. `unit` is what fails together: each file, the whole set of files, or each table.
+    `delivery` full means that what is not in it is no longer so; delta that it holds only news.
+    `expect` is the cadence after which silence becomes stale. `scope` turns the source's options into the name of the
+    delivery a full extract speaks for (a collection year, a term); other scopes are left alone.
+    `conform` turns the source's options into the outputs. `recognise` is how a file finds its table: by its columns
+    (header), by element or resource type within the file (element), or by database table name (name).
+    """
+
+    agency: str
+    name: str
+    title: str
+    format: Literal["csv", "xml", "fhir", "json", "sql", "tabular"]
+    tables: tuple[Table, ...]
+    conform: Callable[[Mapping[str, Any]], list[Output]]
+    delivery: Literal["full", "delta"] = "delta"
+    expect: Literal["daily", "weekly", "termly", "yearly"] = "daily"
+    unit: Literal["file", "set", "table"] = "file"
+    options: tuple[Option, ...] = ()
+    scope: Callable[[Mapping[str, Any]], str] = field(default=lambda options: "")
+    tables_for: Callable[[Mapping[str, Any]], tuple[Table, ...]] | None = None
+
+    @property
+    def id(self) -> str:
+        """How the CLI and configuration name it: agency.feed."""
+        return f"{self.agency}.{self.name}"
+
+    def table(self, name: str) -> Table:
+        return next(table for table in self.tables if table.name == name)
+
+    def raw(self, table: str) -> str:
+        return raw_table(self.agency, self.name, table)
+
+
+@dataclass(frozen=True)
+class Agency:
+    """One agency: what it is called and which feeds its folder declares."""
+
+    name: str
+    title: str
+    feeds: tuple[Feed, ...]

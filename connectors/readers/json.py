@@ -1,0 +1,189 @@
+"""JSON objects: NDJSON lines, an array, an object that holds one array, or a FHIR Bundle. DuckDB parses them all.
+
+References inside a Bundle (urn:uuid) are resolved. A line that is no JSON, or a resource of a type the feed has no table
+for, is handed on with its problem and its content, and stops no other row.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from typing import Any
+
+from connectors.contract import Feed, Kind, Table
+from connectors.readers.received import (
+    Parsed,
+    ReadableFile,
+    UnreadableFile,
+    create_received,
+    literal,
+    new_relation,
+)
+
+# One resource with a scanned letter inside can be some megabytes; more than this is not a record.
+MAX_LINE = 32 * 1024 * 1024
+
+
+def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
+    """Reads one file of objects into the tables of their types."""
+    objects = new_relation()
+    if _is_lines(file):
+        _lines(file, objects)
+    else:
+        _document(file, objects)
+    parsed = [_read_table(feed, file, objects, table) for table in feed.tables]
+    _unusable(feed, file, objects, parsed[0])
+    file.con.execute(f"DROP TABLE {objects}")
+    counted = [(p, file.con.execute(f"SELECT count(*) FROM {p.relation}").fetchall()[0][0]) for p in parsed]
+    return [p for p, rows in counted if rows] or parsed[:1]
+
+
+def _is_lines(file: ReadableFile) -> bool:
+    """NDJSON: more than one line, of which the first is a whole object."""
+    with file.open() as stream:
+        start = stream.read(3)
+        if not start:
+            raise UnreadableFile(
+                f"{file.name}: the file holds no bytes, not even an empty list; ask the agency to send it again"
+            )
+        if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise UnreadableFile(f"{file.name}: saved as UTF-16; JSON is UTF-8. Ask the agency to send it as UTF-8")
+        stream.seek(3 if start == codecs.BOM_UTF8 else 0)
+        first = stream.readline(MAX_LINE).strip()
+        rest = stream.read(64).strip()
+    if not first.startswith(b"{"):
+        return False
+    try:
+        json.loads(first)
+    except (ValueError, RecursionError):
+        # A damaged first line among others that begin with an object is still one bad line of many.
+        return bool(rest) and rest.startswith(b"{") and first.endswith(b"}")
+    return bool(rest)
+
+
+def _lines(file: ReadableFile, objects: str) -> None:
+    file.con.execute(
+        f"CREATE TEMP TABLE {objects.removeprefix('temp.')} AS "
+        "SELECT row_number, line, json_valid(line) AS ok FROM ("
+        f"  SELECT row_number() OVER () AS row_number, line FROM read_csv({literal(file.location)}, header = false, "
+        f"  auto_detect = false, delim = chr(1), quote = '', escape = '', max_line_size = {MAX_LINE}, null_padding = true, "
+        "  ignore_errors = true, store_rejects = true, columns = {'line': 'VARCHAR'})"
+        ") WHERE trim(line, ' ' || chr(13) || chr(9)) <> ''"
+    )
+    rejected = file.con.execute("SELECT line, error_type::VARCHAR FROM temp.reject_errors").fetchall()
+    file.con.execute("DROP TABLE temp.reject_errors")
+    file.con.execute("DROP TABLE temp.reject_scans")
+    for number, _kind in rejected:
+        file.con.execute(f"UPDATE {objects} SET row_number = row_number + 1 WHERE row_number >= ?", [number])
+        file.con.execute(f"INSERT INTO {objects} VALUES (?, NULL, false)", [number])
+
+
+def _document(file: ReadableFile, objects: str) -> None:
+    with file.open() as stream:
+        content = stream.read()
+    try:
+        text = content.decode("utf-8-sig")
+        document = json.loads(text)
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(
+            f"{file.name}: byte {error.start} is no text in UTF-8; ask for it again as UTF-8"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise UnreadableFile(
+            f"{file.name}, line {error.lineno}, column {error.colno}: not well-formed JSON; "
+            "nothing of this file was used; ask the agency to send it again"
+        ) from None
+    except RecursionError:
+        raise UnreadableFile(
+            f"{file.name}: nested too deeply to be a record; ask the agency to send it again"
+        ) from None
+    path = _path_to_rows(file.name, document)
+    if "urn:uuid:" in text and isinstance(document, dict):
+        text = _resolved(text, document)
+    rows = f"unnest(json_extract(?::JSON, {literal(path)}))" if path.endswith(("]", "resource")) else "?::JSON"
+    file.con.execute(
+        f"CREATE TEMP TABLE {objects.removeprefix('temp.')} AS "
+        f"SELECT row_number() OVER () AS row_number, line::VARCHAR AS line, true AS ok FROM (SELECT {rows} AS line)",
+        [text],
+    )
+
+
+def _path_to_rows(name: str, document: Any) -> str:
+    """Where in a document its rows are: a Bundle's resources, a list, the one list in an object, or the object itself."""
+    if isinstance(document, list):
+        return "$[*]"
+    if isinstance(document, dict):
+        if document.get("resourceType") == "Bundle":
+            return "$.entry[*].resource"
+        lists = [
+            key
+            for key, value in document.items()
+            if isinstance(value, list) and all(isinstance(v, dict) for v in value)
+        ]
+        if len(lists) == 1 and "resourceType" not in document and "id" not in document:
+            return f'$."{lists[0]}"[*]'
+        return "$"
+    raise UnreadableFile(f"{name}: holds neither an object nor a list of objects; ask the agency what it is")
+
+
+def _resolved(text: str, bundle: dict[str, Any]) -> str:
+    """Replaces urn:uuid references by Type/id of the entry they name."""
+    names = {
+        entry["fullUrl"]: f"{entry['resource'].get('resourceType')}/{entry['resource'].get('id')}"
+        for entry in bundle.get("entry", [])
+        if isinstance(entry, dict)
+        and isinstance(entry.get("resource"), dict)
+        and entry.get("fullUrl", "").startswith("urn:uuid:")
+    }
+    return re.sub(r'"(urn:uuid:[^"]+)"', lambda match: json.dumps(names.get(match[1], match[1])), text)
+
+
+def _read_table(feed: Feed, file: ReadableFile, objects: str, table: Table) -> Parsed:
+    relation = create_received(file.con, table)
+    scalars = [c for c in table.columns if c.kind is not Kind.JSON]
+    nested = [c for c in table.columns if c.kind is Kind.JSON]
+    paths = {column.name: column.path or f'$."{column.name}"' for column in table.columns}
+    places = {column.name: f"scalars[{index}]" for index, column in enumerate(scalars, start=1)}
+    places |= {column.name: f"nullif(nested[{index}]::VARCHAR, 'null')" for index, column in enumerate(nested, start=1)}
+    selected = ", ".join(f"nullif({places[c.name]}, '')" for c in table.columns)
+    known = {re.match(r'\$\."?([^".\[]+)', path)[1] for path in paths.values()} | {"resourceType"}  # type: ignore[index]
+    without_known = json.dumps(dict.fromkeys(sorted(known)))
+    of_type = (
+        f"(line ->> '$.resourceType') = {literal(table.element)}" if table.element else "json_type(line) = 'OBJECT'"
+    )
+    scalar_list = ", ".join(literal(paths[c.name]) for c in scalars)
+    nested_list = ", ".join(literal(paths[c.name]) for c in nested)
+    file.con.execute(f"""
+        INSERT INTO {relation}
+        SELECT row_number, {selected}, nullif(json_merge_patch(line, {literal(without_known)})::VARCHAR, '{{}}'), NULL, NULL
+        FROM (
+            SELECT row_number, line,
+                   {f"json_extract_string(line, [{scalar_list}])" if scalars else "[]"} AS scalars,
+                   {f"json_extract(line, [{nested_list}])" if nested else "[]"} AS nested
+            FROM {objects} WHERE ok AND {of_type}
+        )
+    """)
+    return Parsed(table, relation)
+
+
+def _unusable(feed: Feed, file: ReadableFile, objects: str, first: Parsed) -> None:
+    """Lines that are no JSON, or of a type without a table, with their content, so that they can be quarantined whole."""
+    elements = [table.element for table in feed.tables if table.element]
+    typed = (
+        f"coalesce(line ->> '$.resourceType', '') NOT IN ({', '.join(literal(e) for e in elements)})"
+        if elements
+        else "json_type(line) <> 'OBJECT'"
+    )
+    file.con.execute(f"""
+        INSERT INTO {first.relation} (row_number, _problem, _content)
+        SELECT row_number, 'row ' || row_number || ': not well-formed JSON; ask for it again or repair and release it',
+               coalesce(line, '(longer than {MAX_LINE // 1024 // 1024} MiB, or bytes that are no text)')
+        FROM {objects} WHERE NOT ok
+    """)
+    file.con.execute(f"""
+        INSERT INTO {first.relation} (row_number, _problem, _content)
+        SELECT row_number, 'row ' || row_number || ': not a kind of record this feed uses ('
+               || {literal(", ".join(elements) or "objects")} || '); kept, and nothing was read from it', line
+        FROM {objects} WHERE ok AND {typed}
+    """)

@@ -1,0 +1,97 @@
+"""Excel workbooks. Cells arrive as the text a careful person would have typed: dates in the column's declared format."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import replace
+from typing import Any
+
+from connectors.contract import Column, Feed, Kind
+from connectors.readers.received import (
+    Parsed,
+    ReadableFile,
+    RowWriter,
+    UnreadableFile,
+    UnrecognisedFile,
+    columns_of,
+    recognise,
+)
+
+_HEADER_WITHIN = 10  # title rows above the header are common; more than this is not a table
+
+
+def is_workbook(file: ReadableFile) -> bool:
+    """Whether the bytes are a zip archive that a workbook could be; its name does not decide."""
+    with file.open() as stream:
+        return stream.read(4) == b"PK\x03\x04" and file.name.lower().endswith((".xlsx", ".xlsm"))
+
+
+def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
+    """Reads every sheet whose header is one of the feed's tables."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    with file.open() as stream:
+        try:
+            workbook = CalamineWorkbook.from_filelike(stream)
+            sheets = [
+                (name, workbook.get_sheet_by_name(name).to_python(skip_empty_area=False))
+                for name in workbook.sheet_names
+            ]
+        except (CalamineError, OSError, ValueError):
+            raise UnreadableFile(
+                f"{file.name}: is not a workbook that can be opened (damaged, encrypted or another format); ask for it again"
+            ) from None
+    found, problems = [], []
+    for sheet, rows in sheets:
+        try:
+            tables = tuple(table for table in feed.tables if table.element in (None, sheet))
+            found.append(_read_sheet(replace(feed, tables=tables), file, sheet, rows))
+        except (UnreadableFile, UnrecognisedFile) as error:
+            problems.append(error)
+    if not found:
+        unreadable = [problem for problem in problems if isinstance(problem, UnreadableFile)]
+        raise (unreadable or problems or [UnreadableFile(f"{file.name}: the workbook has no sheet with rows")])[0]
+    return found
+
+
+def _read_sheet(feed: Feed, file: ReadableFile, sheet: str, rows: list[list[Any]]) -> Parsed:
+    failure: Exception = UnrecognisedFile(f"{file.name}, sheet {sheet}: holds no header of {feed.id}")
+    for index, row in enumerate(rows[:_HEADER_WITHIN]):
+        header = [str(cell).strip() for cell in row]
+        if not any(header):
+            continue
+        try:
+            table, matched = recognise(feed, f"{file.name}, sheet {sheet}", header)
+        except (UnreadableFile, UnrecognisedFile) as error:
+            failure = error if not isinstance(failure, UnreadableFile) else failure
+            continue
+        writer = RowWriter(file.con, table)
+        columns = {column.name.lower(): column for column in table.columns}
+        places = {matched[name]: place for place, name in enumerate(header) if name in matched}
+        unknown = [(place, name or f"column {place + 1}") for place, name in enumerate(header) if name not in matched]
+        for number, cells in enumerate(rows[index + 1 :], start=index + 2):
+            if any(cell not in ("", None) for cell in cells):
+                values = [
+                    _text(cells[places[name]], columns[name]) if name in places else None for name in columns_of(table)
+                ]
+                extra = {name: _text(cells[place], None) for place, name in unknown}
+                writer.add(number, values, json.dumps(extra) if any(extra.values()) else None)
+        return writer.parsed(tuple(header))
+    raise failure
+
+
+def _text(cell: Any, column: Column | None) -> str | None:
+    if cell is None or cell == "":
+        return None
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    if isinstance(cell, dt.datetime) and column is not None and column.kind is Kind.DATE and cell.time() == dt.time():
+        cell = cell.date()
+    if isinstance(cell, dt.date) and not isinstance(cell, dt.datetime) and column is not None and column.formats:
+        return cell.strftime(column.formats[0])
+    if isinstance(cell, dt.date | dt.time):
+        return cell.isoformat()
+    return str(cell)

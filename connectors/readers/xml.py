@@ -1,0 +1,182 @@
+"""XML, streamed: one record element in memory at a time. Entities and document types are refused, nothing is fetched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from lxml import etree
+
+from connectors.contract import Column, Feed, Kind, Table
+from connectors.readers.received import Parsed, ReadableFile, RowWriter, UnreadableFile
+
+
+def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
+    """Reads the feed's record elements and the tables inside them."""
+    record = feed.tables[0].element or feed.tables[0].name
+    writers = {table.name: RowWriter(file.con, table) for table in feed.tables}
+    numbers = dict.fromkeys(writers, 0)
+    header: dict[str, str | None] = {}
+    header_paths = {c.path for table in feed.tables for c in table.columns if c.path and c.path.startswith("/")}
+    known = {table.name: _known_children(feed, table) for table in feed.tables}
+    for element in _records(file, record, header_paths, header):
+        inside = _Inside(element)
+        for table in feed.tables:
+            name = table.element or table.name
+            for row in [element] if name == record else inside.named.get(name, ()):
+                numbers[table.name] += 1
+                values = [inside.value(row, column, header) for column in table.columns]
+                writers[table.name].add(numbers[table.name], values, inside.unused(row, known[table.name]))
+    return [writer.parsed() for writer in writers.values()]
+
+
+def _records(file: ReadableFile, record: str, header_paths: set[str], header: dict[str, str | None]) -> Iterator[Any]:
+    with file.open() as stream:
+        start = stream.read(1)
+    if not start:
+        raise UnreadableFile(f"{file.name}: the file holds no bytes; ask the agency to send it again")
+    seen_root = False
+    with file.open() as stream:
+        events = etree.iterparse(
+            stream,
+            events=("start", "end"),
+            resolve_entities=False,
+            no_network=True,
+            huge_tree=False,
+            load_dtd=False,
+            remove_comments=True,
+            remove_pis=True,
+        )
+        try:
+            for event, element in events:
+                if not seen_root:
+                    seen_root = True
+                    if element.getroottree().docinfo.internalDTD is not None:
+                        raise UnreadableFile(
+                            f"{file.name}: has a document type declaration, which is refused (it can hide entities); "
+                            "ask the agency to send plain XML"
+                        )
+                if event == "end":
+                    name = etree.QName(element).localname
+                    if name == record:
+                        if not header:
+                            header.update(_header(element.getroottree().getroot(), header_paths))
+                        yield element
+                        element.clear()
+                        while element.getprevious() is not None:
+                            del element.getparent()[0]
+        except etree.XMLSyntaxError as error:
+            # The parser's own message can quote the document; ours says where, and what kind of fault.
+            first = next((entry for entry in reversed(events.error_log) if entry.line), None)
+            place = f", line {first.line}, column {first.column}" if first else ""
+            raise UnreadableFile(
+                f"{file.name}{place}: not well-formed XML ({_fault(first.type if first else error.code)}); "
+                "nothing of this file was used; ask the agency to send it again"
+            ) from None
+        if not header and not any(_header(events.root, header_paths).values()):
+            raise UnreadableFile(
+                f"{file.name}: holds no {record} element and none of its header's; ask the agency whether it sent the right file"
+            )
+
+
+def _fault(kind: int) -> str:
+    faults = {
+        etree.ErrorTypes.ERR_UNDECLARED_ENTITY: "an entity that is not defined",
+        etree.ErrorTypes.WAR_UNDECLARED_ENTITY: "an entity that is not defined",
+        etree.ErrorTypes.ERR_TAG_NAME_MISMATCH: "an element closed by another's end tag",
+        etree.ErrorTypes.ERR_NAME_REQUIRED: "a tag without a name, or the file ends there",
+        etree.ErrorTypes.ERR_TAG_NOT_FINISHED: "the file ends within an element",
+        etree.ErrorTypes.ERR_DOCUMENT_END: "the file ends too early or goes on after its end",
+        etree.ErrorTypes.ERR_INVALID_CHAR: "a character that XML does not allow",
+        etree.ErrorTypes.ERR_INVALID_ENCODING: "bytes that are no text in its encoding",
+        etree.ErrorTypes.ERR_DOCUMENT_EMPTY: "no document",
+        etree.ErrorTypes.ERR_ENTITY_LOOP: "entities that contain each other",
+    }
+    return faults.get(kind, f"fault {kind}")
+
+
+class _Inside:
+    """One record, walked once: its elements by name, and each element's first child of a name."""
+
+    def __init__(self, record: Any) -> None:
+        self.named: dict[str, list[Any]] = {}
+        self._children: dict[Any, dict[str, Any]] = {}
+        for element in record.iter(etree.Element):
+            name = _localname(element)
+            self.named.setdefault(name, []).append(element)
+            if element is not record:
+                self._children.setdefault(element.getparent(), {}).setdefault(name, element)
+
+    def _find(self, element: Any, steps: list[str]) -> Any:
+        for step in steps:
+            if element is None:
+                return None
+            element = element.getparent() if step == ".." else self._children.get(element, {}).get(step)
+        return element
+
+    def value(self, row: Any, column: Column, header: dict[str, str | None]) -> str | None:
+        """The text a column's path leads to; for a JSON column every subtree of that name."""
+        path = column.path or column.name
+        if path.startswith("/"):
+            return header.get(path)
+        steps = path.split("/")
+        if column.kind is Kind.JSON:
+            parent = self._find(row, steps[:-1])
+            found = [] if parent is None else [child for child in parent if _localname(child) == steps[-1]]
+            return json.dumps([_tree(element) for element in found], ensure_ascii=False) if found else None
+        return _text(self._find(row, steps))
+
+    def unused(self, row: Any, known: set[str]) -> str | None:
+        """JSON of the row's children that the contract does not use."""
+        unknown = {name: _tree(child) for name, child in self._children.get(row, {}).items() if name not in known}
+        return json.dumps(unknown, ensure_ascii=False) if unknown else None
+
+
+def _localname(element: Any) -> str:
+    tag = element.tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def _header(root: Any, paths: set[str]) -> dict[str, str | None]:
+    """The document's header: paths below the root, read before the first record."""
+    found: dict[str, str | None] = {}
+    for path in paths:
+        element = root
+        for step in path.strip("/").split("/"):
+            element = element.find("{*}" + step) if element is not None else None
+        found[path] = _text(element)
+    return found
+
+
+def _text(element: Any) -> str | None:
+    if element is None:
+        return None
+    text = (element.text or "").strip() if len(element) else "".join(element.itertext()).strip()
+    return text or None
+
+
+def _tree(element: Any) -> Any:
+    if len(element) == 0:
+        return (element.text or "").strip() or None
+    tree: dict[str, Any] = {}
+    for child in element:
+        name, value = _localname(child), _tree(child)
+        if name in tree:
+            tree[name] = [*tree[name], value] if isinstance(tree[name], list) else [tree[name], value]
+        else:
+            tree[name] = value
+    return tree
+
+
+def _known_children(feed: Feed, table: Table) -> set[str]:
+    """Names of child elements of a row that the contract uses, by this table or by one inside it."""
+    used = {(column.path or column.name).split("/")[0] for column in table.columns}
+    inside = {(other.element or other.name) for other in feed.tables}
+    climbed = {
+        c.path.split("/")[0]
+        for other in feed.tables
+        for c in other.columns
+        if c.path and not c.path.startswith(("/", ".."))
+    }
+    return used | inside | climbed

@@ -1,0 +1,254 @@
+"""How extracts reach us: a path, a folder, a glob, an fsspec URL (SFTP, S3, Azure), a SQLAlchemy URL or an https address.
+
+Transports move bytes and know no format but one: what a database gives is written as Parquet of text, a table a file, in
+the order of its key, so that the same rows make the same bytes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import fnmatch
+import io
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connectors.contract import Feed, Table
+from connectors.readers import suffixes
+
+_CHUNK = 1 << 20
+_ROWS = 20_000
+_ATTEMPTS = 3
+_SQL_SCHEMES = re.compile(r"^(postgresql|mysql|mariadb|mssql|oracle|sqlite|duckdb|snowflake|databricks)(\+\w+)?://")
+
+
+class SourceUnreachable(Exception):  # noqa: N818 - a source's state
+    """A source could not be read. The message names it without credentials, and says what to do."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One file, or one database table, on its way in; `chunks` gives its bytes, `failure` says why there are none."""
+
+    name: str
+    chunks: Callable[[], Iterable[bytes]]
+    extracted_at: dt.datetime
+    table: str | None = None
+    failure: str | None = None
+
+
+def arrivals(
+    feed: Feed,
+    location: str,
+    *,
+    base: Path,
+    now: dt.datetime,
+    since: Mapping[str, str] | None = None,
+    change_columns: Mapping[str, str] | None = None,
+) -> list[Arrival]:
+    """Everything a source offers, in order of age, then name. An empty list means that nothing was sent.
+
+    `since` holds, for tables with a change column, the greatest value already known. Raises SourceUnreachable.
+    """
+    if feed.format == "sql" or _SQL_SCHEMES.match(location):
+        return _database(feed, location, base, now, since or {}, change_columns or {})
+    if location.startswith(("http://", "https://")):
+        return [_address(location, now)]
+    return _files(feed, location, base)
+
+
+def shown(location: str) -> str:
+    """A source's location without credentials, for messages and listings."""
+    parts = urlsplit(location)
+    if parts.username or parts.password:
+        host = parts.hostname or ""
+        return location.replace(parts.netloc, f"***@{host}" + (f":{parts.port}" if parts.port else ""), 1)
+    return location
+
+
+def _files(feed: Feed, location: str, base: Path) -> list[Arrival]:
+    remote = "://" in location
+    url = location if remote else str(base / location)
+    try:
+        filesystem, path = _retried(lambda: fsspec.core.url_to_fs(url))
+        paths = _retried(lambda: _matching(filesystem, path, suffixes(feed)))
+        found = [(_modified(filesystem, name), name) for name in paths]
+    except SourceUnreachable:
+        raise
+    except (OSError, ValueError, ImportError) as error:
+        raise SourceUnreachable(
+            f"{feed.id}: {shown(location)} cannot be read ({type(error).__name__}); check that it exists and that this account may read it"
+        ) from None
+    return [
+        Arrival(name.rpartition("/")[2], lambda name=name: _stream(filesystem, name), modified)  # type: ignore[misc]
+        for modified, name in sorted(found)
+    ]
+
+
+def _matching(filesystem: Any, path: str, endings: tuple[str, ...]) -> list[str]:
+    if any(sign in path for sign in "*?["):
+        return [name for name in filesystem.glob(path) if not filesystem.isdir(name)]
+    if not filesystem.exists(path):
+        return []
+    if filesystem.isdir(path):
+        names = [entry["name"] for entry in filesystem.ls(path, detail=True) if entry["type"] == "file"]
+        kept = [name for name in names if fnmatch.fnmatch(name.lower(), "*.*") and name.lower().endswith(endings)]
+        return [name for name in kept if not name.rpartition("/")[2].startswith((".", "~$"))]
+    return [path]
+
+
+def _modified(filesystem: Any, name: str) -> dt.datetime:
+    try:
+        when = filesystem.modified(name)
+    except NotImplementedError:
+        info = filesystem.info(name)
+        when = next((info[key] for key in ("mtime", "LastModified", "last_modified", "created") if info.get(key)), None)
+    if isinstance(when, int | float):
+        when = dt.datetime.fromtimestamp(when, tz=dt.UTC)
+    if when is None:
+        return dt.datetime(1970, 1, 1)
+    return when.astimezone(dt.UTC).replace(tzinfo=None, microsecond=0) if when.tzinfo else when.replace(microsecond=0)
+
+
+def _stream(filesystem: Any, name: str) -> Iterator[bytes]:
+    try:
+        with filesystem.open(name, "rb") as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        raise SourceUnreachable(
+            f"{name.rpartition('/')[2]}: cannot be read ({type(error).__name__}); check the rights of the file or its transfer"
+        ) from None
+
+
+def _address(location: str, now: dt.datetime) -> Arrival:
+    def fetch() -> Iterator[bytes]:
+        import requests
+
+        try:
+            with _retried(lambda: requests.get(location, stream=True, timeout=60)) as response:
+                response.raise_for_status()
+                yield from response.iter_content(_CHUNK)
+        except requests.RequestException as error:
+            raise SourceUnreachable(
+                f"{shown(location)}: {type(error).__name__}; check the address, the account and that the server answers"
+            ) from None
+
+    return Arrival(urlsplit(location).path.rpartition("/")[2] or "response", fetch, now)
+
+
+def _retried(action: Callable[[], Any]) -> Any:
+    """Networks fail for a moment; a moment later is tried twice more."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return action()
+        except (ConnectionError, TimeoutError):
+            if attempt == _ATTEMPTS:
+                raise
+            time.sleep(0.2 * 4**attempt)
+    return None
+
+
+def _database(
+    feed: Feed, location: str, base: Path, now: dt.datetime, since: Mapping[str, str], change_columns: Mapping[str, str]
+) -> list[Arrival]:
+    import sqlalchemy as sa
+
+    url = location
+    if not _SQL_SCHEMES.match(location):
+        path = base / location
+        if not path.exists():
+            raise SourceUnreachable(f"{feed.id}: {location} does not exist; check the path, or that the export has run")
+        url = f"sqlite:///file:{path}?mode=ro&uri=true"
+    elif location.startswith("sqlite:///") and not Path(location.removeprefix("sqlite:///")).is_absolute():
+        url = f"sqlite:///{base / location.removeprefix('sqlite:///')}"
+    try:
+        engine = sa.create_engine(url)
+        inspector = _retried(lambda: sa.inspect(engine))
+        present = {name.lower(): (name, None) for name in inspector.get_table_names()}
+        present |= {name.lower(): (name, None) for name in inspector.get_view_names()}
+    except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
+        raise SourceUnreachable(
+            f"{feed.id}: the database at {shown(location)} does not answer ({type(error).__name__}); "
+            "check that it runs, the address and the account"
+        ) from None
+    found = []
+    for table in feed.tables:
+        if table.name.lower() in present:
+            name = present[table.name.lower()][0]
+            change, after = change_columns.get(table.name), since.get(table.name)
+            try:
+                received = {column["name"].lower() for column in inspector.get_columns(name)}
+            except sa.exc.SQLAlchemyError:
+                received = set()
+            found.append(
+                Arrival(
+                    name,
+                    lambda name=name, table=table, change=change, after=after, received=received: [  # type: ignore[misc]
+                        _table_as_parquet(engine, name, table, received, change, after)
+                    ],
+                    now,
+                    table=table.name,
+                )
+            )
+    return found
+
+
+def _table_as_parquet(
+    engine: Any, name: str, table: Table, received: set[str], change: str | None, after: str | None
+) -> bytes:
+    import sqlalchemy as sa
+
+    source = sa.table(name)
+    statement = sa.select(sa.text("*")).select_from(source)
+    if change and after is not None:
+        statement = statement.where(sa.column(change) > after)
+    order: list[Any] = [sa.column(key) for key in table.key if key.lower() in received]
+    sink = io.BytesIO()
+    writer: pq.ParquetWriter | None = None
+    number = 0
+    try:
+        with engine.connect().execution_options(stream_results=True) as connection:
+            result = connection.execute(statement.order_by(*order))
+            schema = pa.schema([("row_number", pa.int64())] + [(column, pa.string()) for column in result.keys()])  # noqa: SIM118
+            writer = pq.ParquetWriter(sink, schema, compression="zstd")
+            while rows := result.fetchmany(_ROWS):
+                columns = list(zip(*rows, strict=True))
+                numbers = pa.array(range(number + 1, number + len(rows) + 1), pa.int64())
+                number += len(rows)
+                texts = [pa.array([_as_text(value) for value in column], pa.string()) for column in columns]
+                writer.write_table(pa.Table.from_arrays([numbers, *texts], schema=schema))
+            writer.close()
+    except sa.exc.SQLAlchemyError as error:
+        raise SourceUnreachable(
+            f"table {name}: cannot be read ({type(error).__name__}); check the account's right to select from it"
+        ) from None
+    return sink.getvalue()
+
+
+def _as_text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dt.datetime):
+        return value.date().isoformat() if value.time() == dt.time() and value.tzinfo is None else value.isoformat()
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    if isinstance(value, dict | list):
+        import json
+
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

@@ -1,0 +1,487 @@
+"""Runs a feed's standards on DuckDB: a verdict for each, and every failing row, by its key, into quality_failure.
+
+Cost follows what changed: Great Expectations is asked about the rows of this load alone, and not at all where nothing
+is new; the failures of rows that stay current stand. A standard that is new, was changed, or broke last time is asked
+about all current rows. So the results are those of judging everything, every night.
+What must not live here: what Great Expectations needs inside (gx_duckdb.py), what is expected (suite.py).
+
+No value of a person passes through Python: failing rows go from SELECT to INSERT, and of an exception only its class is
+kept, since DuckDB's messages quote the data.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from connectors.contract import Feed, Table
+from expectations import gx_duckdb, volume
+from expectations.suite import VALUE, Standard, suite_for
+from expectations.verdict import Verdict, status_of
+from warehouse.schema import RAW_COLUMNS, Field, Relation
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from warehouse.engine import Warehouse
+
+# How far each standard has been judged, so that a night asks only about what it has not seen.
+JUDGED = Relation(
+    "quality_judged",
+    "one row per feed and standard: how far it has been judged, by which definition",
+    (
+        Field("agency", "VARCHAR", "Agency"),
+        Field("feed", "VARCHAR", "Feed within the agency"),
+        Field("expectation", "VARCHAR", "Name of the standard"),
+        Field("definition", "VARCHAR", "Fingerprint of the standard as it was then; empty if it broke"),
+        Field("state", "VARCHAR", "Fingerprint of the tables it read, for a standard that must see everything"),
+        Field("load_seq", "BIGINT", "Load up to which its rows were judged"),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class _TableState:
+    """What a raw table holds: columns, current rows, the newest load among them, and a fingerprint of everything."""
+
+    columns: frozenset[str]
+    current: int
+    newest: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One standard to be asked tonight, about current rows of loads from `since` on."""
+
+    standard: Standard
+    since: int
+    # Its failing rows as (raw_row_id, load_id, file_id, row_number, local_id, column_name, value, hint).
+    failing_rows: str
+    # What Great Expectations is asked.
+    arguments: dict[str, Any]
+
+
+def check_feed(
+    warehouse: Warehouse,
+    feed: Feed,
+    *,
+    load_id: str,
+    load_seq: int,
+    allow_test_nhs_numbers: bool,
+    today: dt.date,
+    rules: Sequence[Standard] = (),
+) -> list[Verdict]:
+    """A verdict for every standard of the feed as of this load; results and failing rows are in the warehouse.
+
+    `rules` are standards beyond the contract's. Must not be called within a transaction: all writing is one of its own.
+    Doing it again for the same load changes nothing.
+    """
+    con = warehouse.con
+    con.execute(JUDGED.ddl())
+    states = _table_states(con, feed)
+    held = _held_rows(con, feed)
+    tables = [table for table in feed.tables if table.name in states]
+    standards = [standard for table in tables for standard in suite_for(feed, table)]
+    standards += [rule for rule in rules if rule.table in states]
+    switched_off = {"allow_test_nhs_numbers"} if allow_test_nhs_numbers else set()
+    standards = [standard for standard in standards if standard.off_when not in switched_off]
+    _refuse_two_of_a_name(feed, standards)
+
+    judged = _judged_so_far(con, feed)
+    known = {standard.name: _state_read(standard, states, held, today) for standard in standards}
+    tasks: list[_Task] = []
+    broken: dict[str, str] = {}
+    for standard in standards:
+        definition, state, seen = judged.get(standard.name, ("", "", 0))
+        same = definition == standard.definition
+        since = min(load_seq, seen + 1) if same and not standard.whole else 0
+        if not _speaks_of_rows(standard.table, states, held):
+            continue
+        if (same and state == known[standard.name]) if standard.whole else states[standard.table].newest < since:
+            continue
+        if not standard.sql and str(standard.column).lower() not in states[standard.table].columns:
+            broken[standard.name] = f"the raw table has no column {standard.column}"
+            continue
+        try:
+            tasks.append(_task(feed, standard, since, today, states))
+        except KeyError as error:
+            broken[standard.name] = f"it reads {error}, which this feed does not have"
+
+    con.execute("CREATE OR REPLACE TEMP TABLE failing AS SELECT * FROM quality_failure LIMIT 0")
+    try:
+        broken |= _judge(warehouse, feed, tasks, load_id)
+        verdicts = volume.judge(warehouse, feed, load_seq=load_seq, today=today)
+        with warehouse.transaction():
+            _drop_failures(con, feed, standards, tasks, broken, judged, states, held, load_seq)
+            con.execute("INSERT INTO quality_failure SELECT * FROM temp.failing")
+            verdicts = _verdicts(con, feed, standards, broken, states, held) + verdicts
+            _write_results(con, feed, load_id, verdicts)
+            _write_judged(con, feed, standards, broken, known, load_seq)
+    finally:
+        con.execute("DROP TABLE IF EXISTS temp.failing")
+    return verdicts
+
+
+def _judge(warehouse: Warehouse, feed: Feed, tasks: Sequence[_Task], load_id: str) -> dict[str, str]:
+    """Fills temp.failing; returns why, for each standard that could not be run."""
+    broken: dict[str, str] = {}
+    if not tasks:
+        return broken
+    answers: dict[str, gx_duckdb.Answer] = {}
+    try:
+        with gx_duckdb.Judge(warehouse.cursor) as judge:
+            for query, group in _suites(feed, tasks):
+                answers |= judge.answers(query, [_question(task) for task in group])
+    except gx_duckdb.GxChangedError as error:
+        return {task.standard.name: str(error) for task in tasks}
+    except Exception as error:
+        reason = f"Great Expectations could not be started ({type(error).__name__})"
+        return {task.standard.name: reason for task in tasks}
+    for task in tasks:
+        if answers[task.standard.name] == "pass":
+            continue
+        try:
+            rows = _keep_failing_rows(warehouse.con, feed, task, load_id)
+        except Exception as error:
+            broken[task.standard.name] = f"{type(error).__name__} while judging {task.standard.name}; see its SQL"
+        else:
+            if answers[task.standard.name] == "broken":
+                broken[task.standard.name] = f"Great Expectations could not run {task.standard.name}"
+            elif rows == 0:
+                broken[task.standard.name] = f"{task.standard.name} fails but points at no current row; see its SQL"
+        if task.standard.name in broken:
+            warehouse.con.execute("DELETE FROM temp.failing WHERE expectation = ?", [task.standard.name])
+    return broken
+
+
+def _suites(feed: Feed, tasks: Iterable[_Task]) -> Iterable[tuple[str, list[_Task]]]:
+    """One suite per table and age of its standards, so that GX reads the rows once; rules bring their own SQL."""
+    suites: dict[tuple[str, int], list[_Task]] = {}
+    for task in tasks:
+        suites.setdefault(("", 0) if task.standard.sql else (task.standard.table, task.since), []).append(task)
+    for (table, since), group in suites.items():
+        if not table:
+            yield "SELECT 1 AS rules", group
+            continue
+        columns = sorted({str(task.standard.column) for task in group})
+        tidied = ", ".join(f"tidy({_q(column)}) AS {_q(column)}" for column in columns)
+        yield f"SELECT {tidied} FROM {_raw(feed, table)} WHERE {_window(since)}", group
+
+
+def _task(feed: Feed, standard: Standard, since: int, today: dt.date, states: Mapping[str, _TableState]) -> _Task:
+    table = feed.table(standard.table)
+    if not standard.sql:
+        return _Task(standard, since, _failing_values(feed, table, standard, since), dict(standard.arguments))
+    rule = standard.with_placeholders(_placeholders(feed, table, since, today, states))
+    return _Task(standard, since, _failing_by_rule(feed, table, rule, since), {"rule": rule})
+
+
+def _question(task: _Task) -> gx_duckdb.Question:
+    standard = task.standard
+    return gx_duckdb.Question(standard.name, standard.expectation, task.arguments, standard.severity)
+
+
+def _failing_values(feed: Feed, table: Table, standard: Standard, since: int) -> str:
+    """The rows whose value does not meet the condition that Great Expectations was asked about."""
+    return f"""
+        SELECT raw_row_id, load_id, file_id, row_number, local_id, NULL::VARCHAR AS column_name, value,
+               NULL::VARCHAR AS hint
+        FROM (SELECT raw_row_id, load_id, file_id, row_number, {_local_id(table)} AS local_id,
+                     tidy({_q(str(standard.column))}) AS value
+              FROM {_raw(feed, table.name)} WHERE {_window(since)})
+        WHERE NOT ({standard.holds.replace(VALUE, "value")})
+    """
+
+
+def _failing_by_rule(feed: Feed, table: Table, rule: str, since: int) -> str:
+    """The rows a rule returned, with where they came from; raw rows that are current, or rows held back.
+
+    UNION ALL BY NAME gives the columns that a rule does not return.
+    """
+    return f"""
+        SELECT f.raw_row_id, r.load_id, r.file_id, r.row_number, r.local_id,
+               f.column_name, f.value::VARCHAR AS value, f.hint
+        FROM (SELECT NULL::VARCHAR AS raw_row_id, NULL::VARCHAR AS column_name, NULL::VARCHAR AS value,
+                     NULL::VARCHAR AS hint WHERE false
+              UNION ALL BY NAME SELECT * FROM ({rule}
+              )) f
+        JOIN (SELECT raw_row_id, load_id, file_id, row_number, {_local_id(table)} AS local_id
+              FROM {_raw(feed, table.name)} WHERE {_window(since)}
+              UNION ALL
+              SELECT quarantine_id, load_id, file_id, row_number, NULL FROM {_quarantine(feed, table)}) r
+          ON r.raw_row_id = f.raw_row_id
+        QUALIFY row_number() OVER (PARTITION BY f.raw_row_id ORDER BY f.column_name, f.value) = 1
+    """
+
+
+def _keep_failing_rows(con: duckdb.DuckDBPyConnection, feed: Feed, task: _Task, load_id: str) -> int:
+    standard = task.standard
+    kept = con.execute(
+        f"""
+        INSERT INTO temp.failing
+        SELECT coalesce(s.load_id, $load_id), $agency, $feed, $table, $name, $severity, f.raw_row_id, n.name,
+               f.row_number, f.local_id, coalesce(f.column_name, $column), f.value, coalesce(f.hint, $hint)
+        FROM ({task.failing_rows}) f
+        LEFT JOIN (SELECT load_id, file_id, min(name) AS name FROM received_file WHERE agency = $agency AND feed = $feed
+                   GROUP BY load_id, file_id) n ON n.load_id = f.load_id AND n.file_id = f.file_id
+        -- A failure found before keeps the night on which it was found.
+        LEFT JOIN (SELECT raw_row_id, min(load_id) AS load_id FROM quality_failure
+                   WHERE agency = $agency AND feed = $feed AND expectation = $name GROUP BY raw_row_id) s
+          ON s.raw_row_id = f.raw_row_id
+        """,
+        {
+            "load_id": load_id,
+            "agency": feed.agency,
+            "feed": feed.name,
+            "table": standard.table,
+            "name": standard.name,
+            "severity": standard.severity,
+            "column": standard.column,
+            "hint": standard.hint,
+        },
+    )
+    return int(kept.fetchall()[0][0])
+
+
+def _drop_failures(
+    con: duckdb.DuckDBPyConnection,
+    feed: Feed,
+    standards: Sequence[Standard],
+    tasks: Sequence[_Task],
+    broken: Mapping[str, str],
+    judged: Mapping[str, tuple[str, str, int]],
+    states: Mapping[str, _TableState],
+    held: Mapping[str, tuple[int, str]],
+    load_seq: int,
+) -> None:
+    """Failures that no longer stand: of standards no longer held, rows no longer current, and what was judged anew."""
+    of_feed = "agency = $agency AND feed = $feed"
+    parameters: dict[str, Any] = {"agency": feed.agency, "feed": feed.name}
+    standing = con.execute(f"SELECT count(*) FROM quality_failure WHERE {of_feed}", parameters).fetchall()[0][0]
+    if not standing:
+        return
+    con.execute(
+        f"DELETE FROM quality_failure WHERE {of_feed} AND NOT list_contains($names, expectation)",
+        {**parameters, "names": [standard.name for standard in standards]},
+    )
+    con.execute(
+        f"DELETE FROM quality_failure WHERE {of_feed} AND list_contains($tables, table_name)",
+        {**parameters, "tables": [table for table in states if not _speaks_of_rows(table, states, held)]},
+    )
+    for table in states:
+        seen = [
+            judged[standard.name][2] for standard in standards if standard.table == table and standard.name in judged
+        ]
+        since = min(load_seq, min(seen, default=0) + 1)
+        con.execute(
+            f"DELETE FROM quality_failure WHERE {of_feed} AND table_name = $table AND raw_row_id IN "
+            f"(SELECT raw_row_id FROM {_raw(feed, table)} WHERE superseded_seq >= {since})",
+            {**parameters, "table": table},
+        )
+    anew: dict[tuple[str, int], list[str]] = {}
+    for task in tasks:
+        standard = task.standard
+        # What broke says nothing of rows judged before, unless the standard is no longer the one they were judged by.
+        if standard.name not in broken or judged.get(standard.name, ("",))[0] not in ("", standard.definition):
+            anew.setdefault((standard.table, task.since), []).append(standard.name)
+    for (table, since), names in anew.items():
+        rows = (
+            f" AND raw_row_id IN (SELECT raw_row_id FROM {_raw(feed, table)} WHERE load_seq >= {since})"
+            if since
+            else ""
+        )
+        con.execute(
+            f"DELETE FROM quality_failure WHERE {of_feed} AND list_contains($names, expectation){rows}",
+            {**parameters, "names": names},
+        )
+
+
+def _verdicts(
+    con: duckdb.DuckDBPyConnection,
+    feed: Feed,
+    standards: Sequence[Standard],
+    broken: Mapping[str, str],
+    states: Mapping[str, _TableState],
+    held: Mapping[str, tuple[int, str]],
+) -> list[Verdict]:
+    """Of all current rows, from the failures that stand."""
+    standing = dict(
+        con.execute(
+            "SELECT expectation, count(*) FROM quality_failure WHERE agency = ? AND feed = ? GROUP BY expectation",
+            [feed.agency, feed.name],
+        ).fetchall()
+    )
+    verdicts = []
+    for standard in standards:
+        if standard.name in broken:
+            reason = broken[standard.name]
+            verdicts.append(Verdict(feed.id, standard.table, standard.name, standard.severity, 0, 0, "broken", reason))
+            continue
+        evaluated = states[standard.table].current + (
+            held.get(standard.table, (0,))[0] if standard.speaks_of_held_rows else 0
+        )
+        failed = standing.get(standard.name, 0)
+        message = "" if evaluated else "nothing received yet"
+        status = status_of(standard.severity, failed)
+        verdicts.append(
+            Verdict(feed.id, standard.table, standard.name, standard.severity, evaluated, failed, status, message)
+        )
+    return verdicts
+
+
+def _write_results(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, verdicts: Sequence[Verdict]) -> None:
+    con.execute(
+        "DELETE FROM quality_result WHERE load_id = ? AND agency = ? AND feed = ?", [load_id, feed.agency, feed.name]
+    )
+    columns = ("table", "expectation", "severity", "evaluated", "failed", "status", "message")
+    con.execute(
+        "INSERT INTO quality_result (load_id, agency, feed, table_name, expectation, severity, evaluated, failed, "
+        "status, message) SELECT ?, ?, ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), "
+        "unnest(?::BIGINT[]), unnest(?::BIGINT[]), unnest(?::VARCHAR[]), nullif(unnest(?::VARCHAR[]), '')",
+        [load_id, feed.agency, feed.name, *([getattr(verdict, column) for verdict in verdicts] for column in columns)],
+    )
+
+
+def _write_judged(
+    con: duckdb.DuckDBPyConnection,
+    feed: Feed,
+    standards: Sequence[Standard],
+    broken: Mapping[str, str],
+    known: Mapping[str, str],
+    load_seq: int,
+) -> None:
+    con.execute(f'DELETE FROM "{JUDGED.name}" WHERE agency = ? AND feed = ?', [feed.agency, feed.name])
+    con.execute(
+        f'INSERT INTO "{JUDGED.name}" SELECT ?, ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), ?',
+        [
+            feed.agency,
+            feed.name,
+            [standard.name for standard in standards],
+            ["" if standard.name in broken else standard.definition for standard in standards],
+            [known[standard.name] for standard in standards],
+            load_seq,
+        ],
+    )
+
+
+def _table_states(con: duckdb.DuckDBPyConnection, feed: Feed) -> dict[str, _TableState]:
+    """The feed's raw tables that exist."""
+    present = dict(
+        con.execute(
+            "SELECT table_name, list(lower(column_name)) FROM duckdb_columns() "
+            "WHERE database_name = current_database() AND schema_name = 'raw' GROUP BY table_name"
+        ).fetchall()
+    )
+    states = {}
+    for table in feed.tables:
+        if feed.raw(table.name) not in present:
+            continue
+        current, newest, fingerprint = con.execute(
+            f"""
+            SELECT count(*) FILTER (superseded_seq IS NULL),
+                   coalesce(max(load_seq) FILTER (superseded_seq IS NULL), -1),
+                   concat_ws('/', count(*), coalesce(max(load_seq), 0), coalesce(max(superseded_seq), 0),
+                             coalesce(max(vanished_seq), 0), count(vanished_seq), count(superseded_seq))
+            FROM {_raw(feed, table.name)}
+            """
+        ).fetchall()[0]
+        states[table.name] = _TableState(frozenset(present[feed.raw(table.name)]), current, newest, fingerprint)
+    return states
+
+
+def _held_rows(con: duckdb.DuckDBPyConnection, feed: Feed) -> dict[str, tuple[int, str]]:
+    """Rows in quarantine by table: how many, and a fingerprint of which."""
+    rows = con.execute(
+        "SELECT table_name, count(*), bit_xor(hash(quarantine_id))::VARCHAR FROM quarantine "
+        "WHERE agency = ? AND feed = ? AND released_load_id IS NULL GROUP BY table_name",
+        [feed.agency, feed.name],
+    ).fetchall()
+    return {table: (count, fingerprint) for table, count, fingerprint in rows}
+
+
+def _judged_so_far(con: duckdb.DuckDBPyConnection, feed: Feed) -> dict[str, tuple[str, str, int]]:
+    rows = con.execute(
+        f'SELECT expectation, definition, state, load_seq FROM "{JUDGED.name}" WHERE agency = ? AND feed = ?',
+        [feed.agency, feed.name],
+    ).fetchall()
+    return {name: (definition, state, load_seq) for name, definition, state, load_seq in rows}
+
+
+def _speaks_of_rows(table: str, states: Mapping[str, _TableState], held: Mapping[str, tuple[int, str]]) -> bool:
+    """Whether there is any row, current or held back, for a standard of this table to speak of."""
+    return bool(states[table].current or held.get(table, (0,))[0])
+
+
+def _state_read(
+    standard: Standard, states: Mapping[str, _TableState], held: Mapping[str, tuple[int, str]], today: dt.date
+) -> str:
+    """A fingerprint of all that a whole rule reads: while it is the same, so is the verdict."""
+    if not standard.whole:
+        return ""
+    read = standard.placeholders()
+    tables = sorted(name for name in states if name == standard.table or {f"raw_{name}", f"received_{name}"} & read)
+    seen = [f"{name} {states[name].fingerprint}" for name in tables]
+    seen += [f"held {held.get(standard.table, (0, ''))}"] if "quarantine" in read else []
+    seen += [f"on {today.isoformat()}"] if "today" in read else []
+    return ", ".join(seen)
+
+
+def _placeholders(
+    feed: Feed, table: Table, since: int, today: dt.date, states: Mapping[str, _TableState]
+) -> dict[str, str]:
+    meaning = {
+        "rows": f"(SELECT * FROM {_raw(feed, table.name)} WHERE {_window(since)})",
+        "quarantine": _quarantine(feed, table),
+        "today": f"DATE '{today.isoformat()}'",
+    }
+    for other in feed.tables:
+        received = _raw(feed, other.name) if other.name in states else _nothing(other)
+        meaning[f"raw_{other.name}"] = f"(SELECT * FROM {received} WHERE superseded_seq IS NULL)"
+        meaning[f"received_{other.name}"] = received
+    return meaning
+
+
+def _nothing(table: Table) -> str:
+    """A table of the contract that never came."""
+    columns = [f"NULL::VARCHAR AS {_q(column.name)}" for column in table.columns]
+    columns += [f"NULL::{kept.type} AS {_q(kept.name)}" for kept in RAW_COLUMNS]
+    return f"(SELECT {', '.join(columns)} LIMIT 0)"
+
+
+def _refuse_two_of_a_name(feed: Feed, standards: Sequence[Standard]) -> None:
+    names = [standard.name for standard in standards]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{feed.id}: more than one standard is called {', '.join(twice)}; give each its own name")
+
+
+def _quarantine(feed: Feed, table: Table) -> str:
+    return (
+        f"(SELECT * FROM quarantine WHERE agency = {_literal(feed.agency)} AND feed = {_literal(feed.name)} "
+        f"AND table_name = {_literal(table.name)} AND released_load_id IS NULL)"
+    )
+
+
+def _window(since: int) -> str:
+    """Current rows of loads from this one on."""
+    return f"load_seq >= {int(since)} AND superseded_seq IS NULL"
+
+
+def _local_id(table: Table) -> str:
+    """The agency's own key of the row, as received."""
+    return f"concat_ws('/', {', '.join(f'trim({_q(name)})' for name in table.key)})" if table.key else "source_key"
+
+
+def _raw(feed: Feed, table: str) -> str:
+    return f"raw.{_q(feed.raw(table))}"
+
+
+def _q(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

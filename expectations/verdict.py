@@ -1,0 +1,30 @@
+"""What may leave expectations/: counts and names. What must not live here: anything a person's record says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["critical", "warning", "info"]
+Status = Literal["pass", "warn", "fail", "broken"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one standard says of one feed tonight; `table` is empty where it speaks of the whole feed."""
+
+    feed: str
+    table: str
+    expectation: str
+    severity: Severity
+    evaluated: int
+    failed: int
+    status: Status
+    message: str = ""
+
+
+def status_of(severity: Severity, failed: int) -> Status:
+    """A failing critical standard fails, any other warns. `broken` is never decided here: it is not about the data."""
+    if failed == 0:
+        return "pass"
+    return "fail" if severity == "critical" else "warn"

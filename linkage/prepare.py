@@ -1,0 +1,209 @@
+"""Reads the current rows of the common model into the scratch tables the model compares, as a clerk would read them.
+
+What lives here: the clerk's word lists, the scratch database and the order of the steps in sql/prepare.sql. What must not: judgement
+about whether two records are one person. Nothing here writes to the warehouse, and no message holds a value, only columns and counts.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from linkage.model import LinkageSettings
+
+_HERE = Path(__file__).parent
+_SCRATCH = itertools.count(1)
+
+INPUTS = ("person_record", "person_name", "person_address", "person_identifier", "relationship", "event")
+
+
+def clerk_words() -> dict[str, list[str]]:
+    """The lists of words.toml."""
+    lists = tomllib.loads((_HERE / "words.toml").read_text(encoding="utf-8"))
+    return {
+        name: [word.strip() for word in (text.split("|") if "|" in text else text.split())]
+        for name, text in lists.items()
+    }
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a column a data team should know: never a value."""
+
+    column: str
+    records: int
+    message: str
+
+
+def sql_steps(name: str) -> list[tuple[str, str]]:
+    """The named steps of a file in linkage/sql, in order."""
+    text = (_HERE / "sql" / name).read_text(encoding="utf-8")
+    parts = re.split(r"^-- step: (\w+):.*$", text, flags=re.MULTILINE)
+    return [(parts[i], parts[i + 1].strip().rstrip(";")) for i in range(1, len(parts), 2)]
+
+
+@contextmanager
+def scratch(con: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A cursor whose current database is a new one in memory, with views on the current rows of the caller's database.
+
+    Splink leaves its tables where it works, which must not be the warehouse. Spilling is encrypted by the connection's own settings.
+    """
+    database, schema = con.execute("SELECT current_database(), current_schema()").fetchone() or ("", "")
+    cursor = con.cursor()
+    name = f"linkage_scratch_{next(_SCRATCH)}"
+    cursor.execute(f"ATTACH ':memory:' AS {name}")
+    try:
+        cursor.execute(f"USE {name}")
+        for table in INPUTS:
+            cursor.execute(
+                f'CREATE VIEW {table} AS SELECT * FROM "{database}"."{schema}".{table} WHERE superseded_at IS NULL'
+            )
+        yield cursor
+    finally:
+        cursor.execute(f'USE "{database}"."{schema}"')
+        cursor.execute(f"DETACH {name}")
+        cursor.close()
+
+
+def _macros(cursor: duckdb.DuckDBPyConnection) -> None:
+    """fold: one spelling of a name; compact: one spelling of a code; nhs_ok and upn_ok: docs/sources.md 1.1."""
+    cursor.execute(r"""
+        CREATE MACRO fold(x) AS trim(regexp_replace(regexp_replace(
+            replace(replace(replace(translate(strip_accents(lower(x)), 'øłđıð', 'oldid'), 'ß', 'ss'), 'æ', 'ae'), 'þ', 'th'),
+            '[''’‘`´ʼ.]', '', 'g'), '[^\p{L}]+', ' ', 'g'))
+    """)
+    cursor.execute("CREATE MACRO compact(x) AS replace(replace(replace(upper(x), ' ', ''), '-', ''), '.', '')")
+    # The common model holds identifiers without spaces already; this costs little and forgives.
+    cursor.execute("CREATE MACRO spaceless(x) AS replace(upper(x), ' ', '')")
+    weighted = " + ".join(f"(ascii(x[{i}]) - 48) * {11 - i}" for i in range(1, 10))
+    cursor.execute(f"""
+        CREATE MACRO nhs_ok(x) AS CASE
+            WHEN NOT regexp_full_match(x, '[0-9]{{10}}') THEN false
+            WHEN x = repeat(x[1], 10) OR x IN ('0123456789', '1234567890', '9876543210') THEN false
+            ELSE (11 - ({weighted}) % 11) % 11 = ascii(x[10]) - 48 END
+    """)
+    weighted = " + ".join(f"(ascii(x[{i}]) - 48) * {i}" for i in range(2, 13))
+    last = "CASE WHEN x[13] BETWEEN '0' AND '9' THEN ascii(x[13]) - 48 ELSE strpos('ABCDEFGHJKLMNPQRTUVWXYZ', x[13]) - 1 END"
+    cursor.execute(f"""
+        CREATE MACRO upn_ok(x) AS CASE
+            WHEN NOT regexp_full_match(x, '[A-HJ-NP-RT-Z][0-9]{{11}}[0-9A-HJ-NP-RT-Z]') THEN false
+            ELSE substr('ABCDEFGHJKLMNPQRTUVWXYZ', ({weighted} + ({last}) * 13) % 23 + 1, 1) = x[1] END
+    """)
+
+
+def _sound_macro(cursor: duckdb.DuckDBPyConnection) -> None:
+    """sound: a name as heard. Doubled letters, silent h, ph, ck, y and long vowels are spelling; bolder would join Ella to Elle."""
+    heard = "x"
+    for written, said in (
+        ("ph", "f"),
+        ("ck", "k"),
+        ("c", "k"),
+        ("q", "k"),
+        ("z", "s"),
+        ("y", "i"),
+        ("ee", "i"),
+        ("oo", "u"),
+        ("ou", "u"),
+    ):
+        heard = f"replace({heard}, '{written}', '{said}')"
+    heard = f"left({heard}, 1) || replace(substr({heard}, 2), 'h', '')"
+    for letter in "abdefgijklmnoprstuvwx":
+        heard = f"regexp_replace({heard}, '{letter}{letter}+', '{letter}', 'g')"
+    cursor.execute(f"CREATE MACRO sound(x) AS {heard}")
+
+
+def _name_forms(cursor: duckdb.DuckDBPyConnection) -> None:
+    groups: dict[str, list[str]] = {}
+    with (_HERE / "names.csv").open(encoding="utf-8") as lines:
+        for row in csv.reader(line for line in lines if line.strip() and not line.startswith("#")):
+            for token in dict.fromkeys(row):
+                groups.setdefault(token, []).append(row[0])
+    forms = pd.DataFrame({"token": list(groups), "names": ["|".join(names) for names in groups.values()]})
+    cursor.register("arriving", forms)
+    cursor.execute("CREATE TABLE name_form AS SELECT token, string_split(names, '|') AS groups FROM arriving")
+    cursor.unregister("arriving")
+
+
+def prepare(cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, today: date) -> tuple[int, list[Finding]]:
+    """Fills the scratch tables up to `person` and `name_token`; gives the number of records and what was found odd."""
+    _macros(cursor)
+    _sound_macro(cursor)
+    _name_forms(cursor)
+    for name, values in clerk_words().items():
+        listed = ", ".join("'" + value + "'" for value in values)
+        cursor.execute(f"SET VARIABLE {name} = [{listed}]")
+    cursor.execute(f"SET VARIABLE today = DATE '{today:%Y-%m-%d}'")
+    cursor.execute(f"SET VARIABLE test_numbers = {str(settings.allow_test_nhs_numbers).lower()}")
+    cursor.execute("CREATE TABLE national_scheme (scheme VARCHAR, space VARCHAR)")
+    cursor.executemany("INSERT INTO national_scheme VALUES (?, ?)", [list(pair) for pair in settings.national_schemes])
+    cursor.execute("CREATE TABLE definitional_scheme (scheme VARCHAR)")
+    cursor.executemany(
+        "INSERT INTO definitional_scheme VALUES (?)", [[scheme] for scheme in settings.definitional_schemes]
+    )
+
+    (records,) = cursor.execute("SELECT count(DISTINCT record_id) FROM person_record").fetchone() or (0,)
+    places = {
+        "records": str(records),
+        "earliest_birth": settings.earliest_birth.isoformat(),
+        "max_holders": str(settings.max_holders),
+        "constant_least": str(settings.constant_least),
+        **{f"share_{column}": str(share) for column, share in settings.constant_share.items()},
+    }
+    for _name, sql in sql_steps("prepare.sql"):
+        cursor.execute(re.sub(r"\{(\w+)\}", lambda found: places[found[1]], sql))
+    for table in (
+        "record_row",
+        "name_claim",
+        "given_reading",
+        "family_reading",
+        "birth",
+        "birth_doubt",
+        "same_day",
+        "twin_hint",
+        "mother",
+        "due",
+        "due_doubt",
+        "names",
+        "name_group",
+        "numbers",
+    ):
+        cursor.execute(f"DROP TABLE {table}")
+    return records, _findings(cursor, settings, records)
+
+
+def _findings(cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, records: int) -> list[Finding]:
+    found = [
+        Finding(
+            column, count, f"{column}: {values} value(s) stand on {count} of {records} records; not used as evidence"
+        )
+        for column, values, count in cursor.execute(
+            "SELECT attribute, count(*), CAST(sum(records) AS BIGINT) FROM constant GROUP BY attribute ORDER BY attribute"
+        ).fetchall()
+    ]
+    found += [
+        Finding(
+            space,
+            count,
+            f"{space}: {values} number(s) are each on more than {settings.max_holders} records ({count} in all); not used as evidence",
+        )
+        for space, values, count in cursor.execute(
+            "SELECT space, count(*), CAST(sum(holders) AS BIGINT) FROM ("
+            "  SELECT any_value(space) AS space, value, count(DISTINCT rid) AS holders FROM number_claim GROUP BY value"
+            f"  HAVING count(DISTINCT rid) > {settings.max_holders}) GROUP BY space ORDER BY space"
+        ).fetchall()
+    ]
+    for column in ("given", "family", "birth"):
+        (empty,) = cursor.execute(f"SELECT count(*) FROM person WHERE {column} IS NULL").fetchone() or (0,)
+        if records >= settings.constant_least and empty == records:
+            found.append(Finding(column, empty, f"{column}: no usable value in any of {records} records"))
+    return found

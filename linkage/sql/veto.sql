@@ -1,0 +1,111 @@
+-- Who cannot be one person with whom, within groups of connected records (`member`: rid, component; `judged`, `decision_pair`).
+
+-- step: weighed: for each record the birth dates it has been weighed against in a pair that was accepted all the same
+CREATE TABLE weighed AS
+SELECT DISTINCT j.a AS rid, r.birth FROM judged j JOIN person r ON r.rid = j.b WHERE j.tier <= 3 AND r.birth IS NOT NULL
+UNION SELECT j.b, l.birth FROM judged j JOIN person l ON l.rid = j.a WHERE j.tier <= 3 AND l.birth IS NOT NULL;
+
+-- step: between: two mentions of a child whose dates of birth are both one slip away from that of a third record are not two children
+CREATE TABLE between AS
+WITH mention AS (
+    SELECT j.a AS rid, j.b AS centre FROM judged j JOIN person p ON p.rid = j.a WHERE j.tier <= 2 AND NOT p.registered
+    UNION ALL SELECT j.b, j.a FROM judged j JOIN person p ON p.rid = j.b WHERE j.tier <= 2 AND NOT p.registered
+)
+SELECT DISTINCT x.rid AS a, y.rid AS b FROM mention x JOIN mention y ON x.centre = y.centre AND x.rid < y.rid
+    JOIN person l ON l.rid = x.rid JOIN person r ON r.rid = y.rid
+WHERE l.source = r.source AND l.birth <> r.birth;
+
+-- step: pupil_number: the numbers that one register holds side by side, on two of its current records: they are two people's, unless a
+-- record holds both, as a former and a present one, or an NHS number joins their holders
+CREATE TABLE pupil_number AS
+WITH holding AS (
+    SELECT DISTINCT p.rid, p.source, unnest(p.upn) AS value FROM person p JOIN member USING (rid) WHERE len(p.upn) = 1 AND p.registered
+),
+everywhere AS (SELECT component, rid, source, value FROM holding JOIN member USING (rid)),
+side_by_side AS (
+    SELECT DISTINCT x.component, x.value AS one, y.value AS other FROM everywhere x JOIN everywhere y
+        ON x.component = y.component AND x.source = y.source AND x.rid <> y.rid AND x.value < y.value
+),
+reconciled AS (
+    SELECT least(o, n) AS one, greatest(o, n) AS other FROM (
+        SELECT unnest(upn) AS o, upn FROM person WHERE len(upn) > 1) t, unnest(t.upn) u(n) WHERE o <> n
+    UNION
+    SELECT least(l.upn[1], r.upn[1]), greatest(l.upn[1], r.upn[1]) FROM judged j JOIN person l ON l.rid = j.a JOIN person r ON r.rid = j.b
+    WHERE j.nhs_same AND j.tier <= 1 AND len(l.upn) = 1 AND len(r.upn) = 1 AND l.upn[1] <> r.upn[1]
+)
+SELECT component, one, other FROM side_by_side ANTI JOIN reconciled USING (one, other);
+
+-- step: veto: pairs of one component that must not end up in one person. `lasting` ones hold against numbers too, `soft` ones do not
+CREATE TABLE veto AS
+WITH pairs AS (
+    SELECT x.component, x.rid AS a, y.rid AS b FROM member x JOIN member y ON x.component = y.component AND x.rid < y.rid
+),
+seen AS (
+    SELECT p.component, p.a, p.b, l.notice = r.notice AS same_notice, l.source = r.source AS same_source,
+           l.stated_role <> r.stated_role AS roles_stated, l.role <> r.role AS roles_differ,
+           (l.unborn AND r.role = 'adult') OR (r.unborn AND l.role = 'adult') AS unborn_adult,
+           (vl.rid IS NOT NULL AND vr.rid IS NOT NULL AND NOT list_has_any(l.nhs, r.nhs)) OR u.one IS NOT NULL AS numbers_differ,
+           bt.a IS NOT NULL AS birth_between,
+           coalesce(j.tier <= 3, false) AS joined,
+           -- Its twin copy in another feed says the same date: that was weighed already.
+           wl.rid IS NOT NULL OR wr.rid IS NOT NULL AS birth_weighed,
+           l.registered AS keyed,
+           -- Asked only where it can matter: comparing letters is dear.
+           CASE WHEN l.source = r.source OR year(l.birth) - year(r.birth) NOT BETWEEN -1 AND 1
+                THEN l.given IS NOT NULL AND r.given IS NOT NULL AND NOT (
+               l.given = r.given OR list_contains(l.given_set, r.given) OR list_contains(r.given_set, l.given)
+               OR list_has_any(l.given_group, r.given_group) OR l.given_sound = r.given_sound
+               OR jaro_winkler_similarity(l.given, r.given) >= 0.9 OR damerau_levenshtein(l.given, r.given) <= 1
+               -- Swapped, or an initial that fits.
+               OR list_contains(l.family_set, r.given) OR list_contains(r.family_set, l.given)
+               OR coalesce(greatest(jaro_winkler_similarity(l.given, r.family), jaro_winkler_similarity(r.given, l.family)) >= 0.9, false)
+               OR (least(length(l.given), length(r.given)) = 1 AND left(l.given, 1) = left(r.given, 1))) ELSE false END AS given_differs,
+           CASE WHEN l.precision = 3 AND r.precision = 3 AND l.birth <> r.birth AND l.birth_swap IS DISTINCT FROM r.birth
+                     AND (NOT l.birth_doubtful OR dl.rid IS NOT NULL) AND (NOT r.birth_doubtful OR dr.rid IS NOT NULL)
+                THEN damerau_levenshtein(l.birth_text, r.birth_text) > 1 ELSE false END AS birth_differs,
+           year(l.birth) - year(r.birth) NOT BETWEEN -1 AND 1 AS years_differ,
+           d.kind AS decided
+    FROM pairs p JOIN person l ON l.rid = p.a JOIN person r ON r.rid = p.b
+    LEFT JOIN judged j ON j.a = p.a AND j.b = p.b
+    LEFT JOIN verified vl ON vl.rid = p.a LEFT JOIN verified vr ON vr.rid = p.b
+    LEFT JOIN dated dl ON dl.rid = p.a LEFT JOIN dated dr ON dr.rid = p.b
+    LEFT JOIN weighed wl ON wl.rid = p.a AND wl.birth = r.birth
+    LEFT JOIN weighed wr ON wr.rid = p.b AND wr.birth = l.birth
+    LEFT JOIN between bt ON bt.a = p.a AND bt.b = p.b
+    LEFT JOIN pupil_number u ON u.component = p.component AND len(l.upn) = 1 AND len(r.upn) = 1
+        AND u.one = least(l.upn[1], r.upn[1]) AND u.other = greatest(l.upn[1], r.upn[1])
+    LEFT JOIN decision_pair d ON d.a = p.a AND d.b = p.b
+)
+SELECT component, a, b,
+       CASE WHEN decided IN ('cannot_link', 'seal') THEN 'decision'
+            WHEN decided = 'must_link' THEN NULL
+            WHEN same_notice THEN 'notice'
+            WHEN roles_stated OR unborn_adult THEN 'role'
+            WHEN numbers_differ THEN 'number'
+            -- One record per source and person, but for duplicates within the source. Where a source is no register its
+            -- records are mentions of a child, and several of one child are to be expected.
+            WHEN same_source AND NOT joined AND (keyed OR coalesce(given_differs, false) OR coalesce(birth_differs AND NOT birth_between, false)) THEN 'source'
+            WHEN roles_differ AND NOT joined AND NOT birth_weighed THEN 'role_by_date'
+            WHEN birth_differs AND NOT joined AND NOT birth_weighed THEN 'birth'
+            WHEN given_differs AND years_differ AND NOT joined THEN 'birth' END AS kind,
+       kind IN ('decision', 'notice', 'role', 'number', 'source') AS lasting
+FROM seen WHERE kind IS NOT NULL;
+
+-- step: contest: (claims leave name frequencies out: two people compete for one and the same name) probable pairs where another record, which cannot be the same person, has nearly as good a claim
+CREATE TABLE contest AS
+WITH claims AS (
+    SELECT a AS own, b AS other, a, b, tier, claim FROM judged WHERE a IN (SELECT a FROM veto UNION SELECT b FROM veto)
+                                                           OR b IN (SELECT a FROM veto UNION SELECT b FROM veto)
+    UNION ALL
+    SELECT b, a, a, b, tier, claim FROM judged WHERE a IN (SELECT a FROM veto UNION SELECT b FROM veto)
+                                                           OR b IN (SELECT a FROM veto UNION SELECT b FROM veto)
+)
+SELECT x.a, x.b,
+       -- Against a claim that is better by more than the margin there is no contest: this one is lost, and no question for people.
+       bool_or(y.claim > x.claim + {contest_bits}) AS lost
+FROM claims x JOIN claims y ON x.own = y.own AND x.other <> y.other
+JOIN veto v ON v.a = least(x.other, y.other) AND v.b = greatest(x.other, y.other)
+WHERE x.tier IN (2, 3) AND y.tier >= 2 AND v.kind <> 'decision'
+  AND y.claim >= x.claim - CASE x.tier WHEN 2 THEN {contest_bits} ELSE {thin_contest_bits} END
+  AND (x.tier = 3 OR y.claim <= x.claim + {contest_bits})
+GROUP BY x.a, x.b;

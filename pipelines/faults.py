@@ -1,0 +1,23 @@
+"""The faults a user can mend: they become a message and exit code 1, never a traceback."""
+
+from __future__ import annotations
+
+
+def expected() -> tuple[type[Exception], ...]:
+    """Exceptions whose messages are written for users and hold no person's value."""
+    from connectors.conform import ConformError
+    from connectors.transports import SourceUnreachable
+    from pipelines.night import NightFailed, NightLocked
+    from warehouse.decisions import DecisionError
+    from warehouse.engine import WarehouseError
+    from warehouse.keys import KeyFileError
+    from warehouse.land import UnbalancedBooksError
+    from warehouse.landing import LandingError
+    from warehouse.publish import PublishError
+    from warehouse.quarantine import QuarantineError
+    from warehouse.query import QueryError
+
+    return (
+        ConformError, SourceUnreachable, NightFailed, NightLocked, DecisionError, WarehouseError, KeyFileError,
+        UnbalancedBooksError, LandingError, PublishError, QuarantineError, QueryError,
+    )  # fmt: skip

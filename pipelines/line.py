@@ -1,0 +1,730 @@
+"""The straight line: extract → land → check → conform → load for each feed, link → identify → publish for all.
+
+One function a word. Each runs in one transaction and writes that it is done with it, so that a killed night carries on
+where it stopped. The same functions stand behind the CLI, behind Dagster's assets, and in tests.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from connectors import conform as conforming
+from connectors import reading, transports
+from connectors.contract import STALE_AFTER_DAYS, Feed, Table
+from connectors.readers import Parsed, ReadableFile, UnreadableFile, UnrecognisedFile, read
+from pipelines.settings import Settings, utc_now
+from warehouse import land as landing_rows
+from warehouse import load as loading
+from warehouse.decisions import Decisions
+from warehouse.engine import Warehouse
+from warehouse.keys import Keys, load_keys
+from warehouse.land import Arrived, Books, RawTable
+from warehouse.landing import Landing, LandingFileSystem
+from warehouse.publish import ConfiguredFeed, publish
+
+PEOPLE = "people"
+
+
+class FeedFailed(Exception):  # noqa: N818 - what happened to a feed
+    """One feed cannot go on this night; its last good data stays. Others go on."""
+
+
+@dataclass(frozen=True)
+class Night:
+    """One load: its id, its order, the date that is today in every rule, and its clock."""
+
+    load_id: str
+    load_seq: int
+    date: dt.date
+    started_at: dt.datetime
+
+
+class Line:
+    """The straight line of one deployment, over one open warehouse."""
+
+    def __init__(self, settings: Settings, keys: Keys, warehouse: Warehouse) -> None:
+        self.settings, self.keys, self.warehouse = settings, keys, warehouse
+        self.con = warehouse.con
+        self.landing = Landing(settings.landing_path, keys.raw("landing"))
+        self.filesystem = LandingFileSystem(self.landing)
+        self.con.register_filesystem(self.filesystem)
+        self.decisions = Decisions(settings.decisions_url, keys.raw("decisions"))
+        self.feeds = settings.feeds()
+        with warehouse.transaction():
+            reading.install(self.con)
+
+    # --- the night ---------------------------------------------------------------------------------------------
+
+    def open_night(self, date: dt.date) -> Night:
+        """The unfinished load of this date, else a new one. Unfinished loads of other dates are over."""
+        with self.warehouse.transaction() as con:
+            con.execute("UPDATE night SET status = 'interrupted' WHERE status = 'running' AND date <> ?", [date])
+            running = con.execute(
+                "SELECT load_id, load_seq, date, started_at FROM night WHERE status = 'running' AND date = ?", [date]
+            ).fetchone()
+            if running is not None:
+                return Night(*running)
+            sequence = con.execute("SELECT coalesce(max(load_seq), 0) + 1 FROM night").fetchall()[0][0]
+            of_date = con.execute("SELECT count(*) + 1 FROM night WHERE date = ?", [date]).fetchall()[0][0]
+            night = Night(f"{date.isoformat()}.{of_date}", sequence, date, utc_now())
+            con.execute(
+                "INSERT INTO night VALUES (?, ?, ?, ?, NULL, 'running')",
+                [night.load_id, night.load_seq, night.date, night.started_at],
+            )
+        return night
+
+    def _done(self, night: Night, subject: str, step: str) -> bool:
+        found = self.con.execute(
+            "SELECT 1 FROM step WHERE load_id = ? AND subject = ? AND step = ? AND status = 'done'",
+            [night.load_id, subject, step],
+        ).fetchone()
+        return found is not None
+
+    def _mark(self, night: Night, subject: str, step: str, status: str = "done", message: str = "") -> None:
+        self.con.execute(
+            "DELETE FROM step WHERE load_id = ? AND subject = ? AND step = ?", [night.load_id, subject, step]
+        )
+        self.con.execute(
+            "INSERT INTO step VALUES (?, ?, ?, ?, ?, ?)", [night.load_id, subject, step, status, message, utc_now()]
+        )
+
+    @contextmanager
+    def _step(self, night: Night, subject: str, step: str) -> Iterator[None]:
+        """One word of the line: a transaction that ends with the note that it is done."""
+        with self.warehouse.transaction():
+            yield
+            self._mark(night, subject, step)
+
+    # --- left of load: each feed for itself ---------------------------------------------------------------------
+
+    def extract(self, night: Night, name: str) -> int:
+        """Takes a source's bytes into landing, before anything is parsed. Returns how many files or tables came.
+
+        Raises FeedFailed when the source cannot be reached.
+        """
+        if self.landing.read_manifest(night.load_id, name) is not None:
+            return len(self.landing.read_manifest(night.load_id, name)["files"])  # type: ignore[index]
+        feed, source = self.feeds[name], self.settings.sources[name]
+        try:
+            found = transports.arrivals(
+                feed,
+                source.location,
+                base=self.settings.base,
+                now=night.started_at,
+                since=self._watermarks(feed, source.change_columns),
+                change_columns=source.change_columns,
+            )
+            files = [self._take(arrival) for arrival in found]
+        except transports.SourceUnreachable as error:
+            raise FeedFailed(str(error)) from None
+        except OSError as error:
+            raise FeedFailed(f"{name}: landing cannot be written ({error.strerror}); make room and run again") from None
+        self.landing.write_manifest(
+            night.load_id,
+            name,
+            {
+                "load_seq": night.load_seq,
+                "date": night.date.isoformat(),
+                "started_at": night.started_at.isoformat(),
+                "options": source.options,
+                "files": files,
+            },
+        )
+        return len(files)
+
+    def _take(self, arrival: transports.Arrival) -> dict[str, Any]:
+        entry: dict[str, Any] = {
+            "name": arrival.name,
+            "extracted_at": arrival.extracted_at.isoformat(),
+            "table": arrival.table,
+        }
+        try:
+            landed = self.landing.put(arrival.chunks())
+        except transports.SourceUnreachable as error:
+            return {**entry, "failure": str(error)}
+        return {**entry, "sha256": landed.sha256, "size": landed.size}
+
+    def _watermarks(self, feed: Feed, change_columns: dict[str, str]) -> dict[str, str]:
+        """The greatest value of each table's change column that is already known."""
+        found = {}
+        for table, column in change_columns.items():
+            raw = self.raw_table(feed, feed.table(table))
+            landing_rows.ensure_raw_table(self.con, raw)
+            inside = f'"{column.lower()}"' if column.lower() in raw.columns else f"extra ->> '$.\"{column}\"'"
+            known = self.con.execute(f"SELECT max({inside}) FROM {raw.relation}").fetchall()[0][0]
+            if known is not None:
+                found[table] = known
+        return found
+
+    def land(self, night: Night, name: str) -> Books:
+        """Reads what landed and accounts for every row of it. One transaction for the feed."""
+        if self._done(night, name, "land"):
+            return self.books(night, name)
+        feed = self.feeds[name]
+        manifest = self.landing.read_manifest(night.load_id, name)
+        if manifest is None:
+            raise FeedFailed(f"{name}: nothing was extracted in load {night.load_id}; run extract first")
+        with self._step(night, name, "land"):
+            FeedLanding(self, night, feed, manifest).run()
+        return self.books(night, name)
+
+    def check(self, night: Night, name: str) -> list[Any]:
+        """Runs the feed's standards; returns the verdicts (counts only). Raises FeedFailed if a critical one fails."""
+        from expectations.run import check_feed
+
+        feed = self.feeds[name]
+        verdicts = check_feed(
+            self.warehouse,
+            feed,
+            load_id=night.load_id,
+            load_seq=night.load_seq,
+            allow_test_nhs_numbers=self.settings.allow_test_nhs_numbers,
+            today=night.date,
+        )
+        self._mark(night, name, "check")
+        critical = [v for v in verdicts if v.status == "fail"]
+        if critical:
+            raise FeedFailed(
+                f"{name}: held back by {', '.join(v.expectation for v in critical)} (critical); "
+                f"see tessera quality {name}. The last good data stays"
+            )
+        return verdicts
+
+    def conform(self, night: Night, name: str) -> int:
+        """Turns what changed into the common model, staged. Returns the number of staged rows."""
+        if self._done(night, name, "load"):
+            return 0
+        feed = self.feeds[name]
+        with self._step(night, name, "conform"):
+            return conforming.conform(
+                self.con,
+                feed,
+                self.options(name),
+                conforming.Conforming(night.load_id, night.started_at, self._loaded_seq(name)),
+            )
+
+    def load(self, night: Night, name: str) -> Books:
+        """Takes the staged rows into the core and closes the feed's books, which must balance."""
+        if not self._done(night, name, "load"):
+            feed = self.feeds[name]
+            with self._step(night, name, "load"):
+                loading.load(self.con, feed.agency, feed.name, night.load_id, night.started_at)
+                self.close_books(night, name)
+        return self.books(night, name)
+
+    def options(self, name: str) -> dict[str, Any]:
+        feed, source = self.feeds[name], self.settings.sources[name]
+        defaults = {option.name: option.default for option in feed.options}
+        return {**defaults, "authority": self.settings.authority, **source.options}
+
+    def raw_table(self, feed: Feed, table: Table) -> RawTable:
+        return RawTable(
+            name=feed.raw(table.name),
+            table=table.name,
+            columns=tuple(column.lower() for column in table.names()),
+            key=tuple(column.lower() for column in table.key),
+            version=table.version.lower() if table.version else None,
+            owner=table.owner.lower() if table.owner else None,
+        )
+
+    def _loaded_seq(self, name: str) -> int:
+        """The order of the last load in which this feed reached the common model."""
+        return int(
+            self.con.execute(
+                "SELECT coalesce(max(load_seq), 0) FROM step JOIN night USING (load_id) "
+                "WHERE subject = ? AND step = 'load' AND step.status = 'done'",
+                [name],
+            ).fetchall()[0][0]
+        )
+
+    # --- books ---------------------------------------------------------------------------------------------------
+
+    def books(self, night: Night, name: str) -> Books:
+        feed = self.feeds[name]
+        found = self.con.execute(
+            "SELECT coalesce(sum(received), 0)::BIGINT, coalesce(sum(landed), 0)::BIGINT, coalesce(sum(unchanged), 0)::BIGINT, "
+            "coalesce(sum(superseded), 0)::BIGINT, coalesce(sum(quarantined), 0)::BIGINT FROM received_file "
+            "WHERE load_id = ? AND agency = ? AND feed = ?",
+            [night.load_id, feed.agency, feed.name],
+        ).fetchall()[0]
+        return Books(*found)
+
+    def close_books(self, night: Night, name: str, failure: str | None = None) -> None:
+        """Writes the feed's line in the books of this load. Raises UnbalancedBooksError if rows are unaccounted for."""
+        feed, books = self.feeds[name], self.books(night, name)
+        if not books.balanced:
+            raise landing_rows.UnbalancedBooksError(f"{name}: {books} in load {night.load_id}")
+        files, failed, messages, drift = self.con.execute(
+            "SELECT count(*), count(*) FILTER (status IN ('failed', 'held_back')), coalesce(string_agg(message, ' | ' ORDER BY name) "
+            "FILTER (status IN ('failed', 'unused')), ''), string_agg(drift, ' | ' ORDER BY name) "
+            "FROM received_file WHERE load_id = ? AND agency = ? AND feed = ?",
+            [night.load_id, feed.agency, feed.name],
+        ).fetchall()[0]
+        good = files - failed
+        status = (
+            "failed"
+            if failure or (failed and not good)
+            else "partial"
+            if failed
+            else "loaded"
+            if files
+            else "nothing_sent"
+        )
+        self.con.execute(
+            "DELETE FROM feed_load WHERE load_id = ? AND agency = ? AND feed = ?",
+            [night.load_id, feed.agency, feed.name],
+        )
+        self.warehouse.insert(
+            "feed_load",
+            {
+                "load_id": night.load_id,
+                "agency": feed.agency,
+                "feed": feed.name,
+                "started_at": night.started_at,
+                "finished_at": utc_now(),
+                **asdict(books),
+                "vanished": self._vanished(feed, night),
+                "files": files,
+                "files_failed": failed,
+                "status": status,
+                "message": " | ".join(part for part in (failure, messages, drift) if part),
+            },
+        )
+
+    def fail(self, night: Night, name: str, step: str, message: str) -> None:
+        """Notes that a feed stopped; its last good data stays and is shown as stale."""
+        with self.warehouse.transaction():
+            self._mark(night, name, step, "failed", message)
+            self.close_books(night, name, failure=message)
+
+    def _vanished(self, feed: Feed, night: Night) -> int:
+        table = feed.tables[0]
+        raw = self.raw_table(feed, table)
+        landing_rows.ensure_raw_table(self.con, raw)
+        counted = self.con.execute(f"SELECT count(*) FROM {raw.relation} WHERE vanished_seq = ?", [night.load_seq])
+        return int(counted.fetchall()[0][0])
+
+    # --- right of load: all feeds together ----------------------------------------------------------------------
+
+    def link(self, night: Night) -> Any:
+        """Which records are about the same person: decisions, rules, the model; what is left goes to people."""
+        import linkage
+
+        if not self._done(night, PEOPLE, "link"):
+            linkage.link(
+                self.con,
+                load_id=night.load_id,
+                today=night.date,
+                decisions=[
+                    tuple(decision[name] for name in linkage.DECISION_COLUMNS) for decision in self.decisions.as_pairs()
+                ],
+                settings=self._linkage_settings(),
+            )
+            self._mark(night, PEOPLE, "link")
+
+    def identify(self, night: Night) -> Any:
+        """Gives every person an identifier that lasts, and writes what changed and why."""
+        import linkage
+
+        if not self._done(night, PEOPLE, "identify"):
+            linkage.identify(
+                self.con,
+                load_id=night.load_id,
+                now=night.started_at,
+                today=night.date,
+                secret=self.keys.raw("identity"),
+                settings=self._linkage_settings(),
+            )
+            self._mark(night, PEOPLE, "identify")
+
+    def _linkage_settings(self) -> Any:
+        """What this deployment sets of the model; everything else is the model's own."""
+        import linkage
+
+        wanted = self.settings.linkage
+        model = replace(linkage.DEFAULT_MODEL, match_at=wanted.match, potential_at=wanted.potential)
+        return linkage.LinkageSettings(model=model, allow_test_nhs_numbers=self.settings.allow_test_nhs_numbers)
+
+    def publish(self, night: Night) -> Any:
+        """Makes every role's mart and switches to them at once; the night is over."""
+        with self.warehouse.transaction() as con:
+            con.execute(
+                "UPDATE night SET status = 'published', finished_at = coalesce(finished_at, ?) WHERE load_id = ?",
+                [utc_now(), night.load_id],
+            )
+        try:
+            return publish(
+                self.warehouse,
+                self.settings.marts_path,
+                self.keys,
+                load_id=night.load_id,
+                keep=self.settings.keep_marts,
+                feeds=self.configured_feeds(),
+            )
+        except BaseException:
+            with self.warehouse.transaction() as con:
+                con.execute(
+                    "UPDATE night SET status = 'running', finished_at = NULL WHERE load_id = ?", [night.load_id]
+                )
+            raise
+
+    def configured_feeds(self) -> list[ConfiguredFeed]:
+        return [
+            {"agency": feed.agency, "feed": feed.name, "expect_days": STALE_AFTER_DAYS[feed.expect], "configured": True}
+            for feed in self.feeds.values()
+        ]
+
+
+class FeedLanding:
+    """Landing one feed's manifest: which files are new, what fails together, what a full delivery no longer holds."""
+
+    def __init__(self, line: Line, night: Night, feed: Feed, manifest: dict[str, Any]) -> None:
+        self.line, self.night, self.feed, self.manifest = line, night, feed, manifest
+        self.con = line.con
+        self.scope = feed.scope({**line.options(feed.id), **manifest["options"]})
+        self.reading = hashlib.md5(repr((feed.format, feed.tables)).encode(), usedforsecurity=False).hexdigest()
+        self.raws = {table.name: line.raw_table(feed, table) for table in feed.tables}
+        for raw in self.raws.values():
+            landing_rows.ensure_raw_table(self.con, raw)
+        self.con.execute("CREATE OR REPLACE TEMP TABLE seen (table_name VARCHAR, source_key VARCHAR)")
+        # Tables of which this delivery speaks whole: read without fault, so that what is missing is missing.
+        self.whole: set[str] = set()
+        self.spoiled: set[str] = set()
+
+    def run(self) -> None:
+        """Lands every unit; a unit that fails leaves no row, and stops no other."""
+        files = self.manifest["files"]
+        if self.feed.unit == "set":
+            self._land_set(files)
+        else:
+            for entry in files:
+                self._land_one(entry)
+        self._land_released()
+        if files:
+            self._missing_tables({entry["table"] for entry in files if entry["table"]})
+        if self.feed.delivery == "full":
+            self._mark_vanished()
+        self._count_again()
+
+    def _count_again(self) -> None:
+        """What stands in the raw tables must be what the books say: rows that an engine lost would be lost in silence."""
+        stored = sum(
+            self.con.execute(
+                f"SELECT count(*) FROM {raw.relation} WHERE load_seq = ?", [self.night.load_seq]
+            ).fetchall()[0][0]
+            for raw in self.raws.values()
+        )
+        books = self.line.books(self.night, self.feed.id)
+        if stored != books.landed + books.superseded:
+            raise landing_rows.UnbalancedBooksError(
+                f"{self.feed.id}: {books.landed + books.superseded} rows were to be stored, {stored} stand in the warehouse"
+            )
+
+    # units
+
+    def _land_one(self, entry: dict[str, Any]) -> None:
+        known = self._known(entry)
+        if known:
+            self._note_unchanged(entry, known)
+            return
+        try:
+            parsed = self._read(entry)
+            self._refuse_empty(entry, parsed)
+        except UnreadableFile as error:
+            self._note(entry, status="failed", message=str(error))
+        except UnrecognisedFile as error:
+            self._note(entry, status="unused", message=str(error))
+        else:
+            self._land(entry, parsed)
+
+    def _land_set(self, files: list[dict[str, Any]]) -> None:
+        """All files of the set or none: a return without its header says nothing that can be trusted."""
+        before = [(entry, self._known(entry)) for entry in files]
+        if files and all(known for _, known in before) and self._same_set_as_last(files):
+            for entry, known in before:
+                self._note_unchanged(entry, known)
+            return
+        read_files, failures = [], []
+        for entry in files:
+            try:
+                parsed = self._read(entry)
+                self._refuse_empty(entry, parsed)
+                read_files.append((entry, parsed))
+            except UnreadableFile as error:
+                failures.append((entry, str(error)))
+            except UnrecognisedFile as error:
+                self._note(entry, status="unused", message=str(error))
+        present = {p.table.name for _, parsed in read_files for p in parsed}
+        absent = [table.name for table in self.feed.tables if table.required and table.name not in present]
+        if read_files and absent:
+            failures.append(
+                ({"name": absent[0], "table": absent[0]}, f"the set has no {', '.join(absent)}; without it nothing of the set was used. "
+                 "Ask for the whole set again")
+            )  # fmt: skip
+        if failures:
+            for entry, message in failures:
+                self._note(entry, status="failed", message=message)
+            for entry, _ in read_files:
+                self._note(entry, status="held_back", message=f"{entry['name']}: held back with the rest of its set")
+            return
+        for entry, parsed in read_files:
+            self._land(entry, parsed)
+
+    def _land_released(self) -> None:
+        """Rows that a person put through again, with their repairs."""
+        for table, raw in self.raws.items():
+            columns = ", ".join(
+                f'coalesce(repairs ->> \'$."{name}"\', CASE WHEN json_valid(content) THEN content ->> \'$."{name}"\' END) AS "{name}"'
+                for name in raw.columns
+            )
+            self.con.execute(
+                f"CREATE OR REPLACE TEMP TABLE released AS SELECT quarantine_id, file_id, row_number, {columns}, NULL::VARCHAR AS extra, "
+                "NULL::VARCHAR AS _problem, content AS _content FROM quarantine WHERE released_by IS NOT NULL AND released_load_id IS NULL "
+                "AND agency = ? AND feed = ? AND table_name = ?",
+                [self.feed.agency, self.feed.name, table],
+            )
+            for (file_id,) in self.con.execute("SELECT DISTINCT file_id FROM temp.released").fetchall():
+                self.con.execute(
+                    "CREATE OR REPLACE TEMP TABLE released_here AS SELECT * EXCLUDE (quarantine_id, file_id) FROM temp.released "
+                    "WHERE file_id = ?",
+                    [file_id],
+                )
+                name = "released from quarantine"
+                arrived = Arrived(
+                    self.night.load_id, self.night.load_seq, self.feed.agency, self.feed.name, file_id, name, self.scope,
+                    self.night.started_at,
+                )  # fmt: skip
+                books = landing_rows.land(self.con, raw, "temp.released_here", arrived)
+                self._note({"name": name, "file_id": file_id}, status="landed", table=table, books=books)
+            self.con.execute(
+                "UPDATE quarantine SET released_load_id = ? WHERE quarantine_id IN (SELECT quarantine_id FROM temp.released)",
+                [self.night.load_id],
+            )
+
+    def _missing_tables(self, present: set[str]) -> None:
+        """In a database: a table that was there before, or has to be, and is not."""
+        if self.feed.unit != "table" or not present:
+            return
+        for table in self.feed.tables:
+            if table.name not in present and (table.required or self._holds_rows(table.name)):
+                self._note(
+                    {"name": table.name, "table": table.name},
+                    status="failed",
+                    message=f"table {table.name} is missing from the database; its last good rows stay. Ask why it is not supplied",
+                )
+
+    def _mark_vanished(self) -> None:
+        """Owners first, so that a row whose owner is still there can be told from one whose owner is gone."""
+        whole = self.whole - self.spoiled
+        for table in sorted(whole, key=lambda name: name != self._owners(name).table):
+            owners = self._owners(table)
+            self.con.execute(
+                "CREATE OR REPLACE TEMP TABLE seen_here AS SELECT DISTINCT source_key FROM temp.seen WHERE table_name = ?",
+                [table],
+            )
+            landing_rows.mark_vanished(
+                self.con,
+                self.raws[table],
+                "temp.seen_here",
+                self.scope,
+                self.night.load_seq,
+                None if owners.table in self.spoiled else owners,
+            )
+
+    def _owners(self, table: str) -> RawTable:
+        """The table whose key a row's owner column holds: the one keyed by that very column, else the feed's first."""
+        owner = self.raws[table].owner
+        return next(
+            (raw for raw in self.raws.values() if owner and raw.key == (owner,)), self.raws[self.feed.tables[0].name]
+        )
+
+    # one file
+
+    def _read(self, entry: dict[str, Any]) -> list[Parsed]:
+        if entry.get("failure"):
+            raise UnreadableFile(entry["failure"])
+        sha256 = entry["sha256"]
+        file = ReadableFile(
+            con=self.con,
+            name=entry["name"],
+            location=f"landing://{sha256}",
+            open=lambda: self.line.landing.open(sha256),
+            offer=self.line.filesystem.offer,
+            table=entry["table"],
+        )
+        try:
+            return read(self.feed, file)
+        finally:
+            self.line.filesystem.withdraw(f"text-{sha256}")
+
+    def _land(self, entry: dict[str, Any], parsed: list[Parsed]) -> None:
+        total = Books()
+        tables: list[str] = []
+        notes: list[str] = []
+        columns: list[str] = []
+        for part in parsed:
+            raw = self.raws[part.table.name]
+            arrived = Arrived(
+                self.night.load_id,
+                self.night.load_seq,
+                self.feed.agency,
+                self.feed.name,
+                entry["sha256"][:16],
+                entry["name"],
+                self.scope,
+                dt.datetime.fromisoformat(entry["extracted_at"]),
+            )
+            books = landing_rows.land(self.con, raw, part.relation, arrived)
+            self.con.execute("INSERT INTO temp.seen SELECT ?, source_key FROM temp.disposed", [raw.table])
+            unreadable = self.con.execute(
+                f"SELECT count(*) FROM {part.relation} WHERE _problem IS NOT NULL"
+            ).fetchall()[0][0]
+            (self.spoiled if unreadable or self._incremental(raw.table) else self.whole).add(raw.table)
+            self.con.execute(f"DROP TABLE {part.relation}")
+            total += books
+            tables.append(part.table.name)
+            notes += part.notes
+            columns += sorted({name.strip().lower() for name in part.columns if name.strip()})
+        self._note(
+            entry,
+            status="landed",
+            table=", ".join(tables) if len(tables) < 4 else f"{len(tables)} tables",
+            message="; ".join(f"{entry['name']}: {note}" for note in notes),
+            books=total,
+            columns=columns,
+        )
+
+    def _refuse_empty(self, entry: dict[str, Any], parsed: list[Parsed]) -> None:
+        """An empty delta is a good extract of no rows; an empty full one would say that everybody vanished."""
+        if self.feed.delivery != "full":
+            return
+        for part in parsed:
+            rows = self.con.execute(f"SELECT count(*) FROM {part.relation}").fetchall()[0][0]
+            if (
+                rows == 0
+                and not self._incremental(part.table.name)
+                and (part.table.required or self._holds_rows(part.table.name))
+            ):
+                raise UnreadableFile(
+                    f"{entry['name']}: a full delivery of {part.table.name} without a row; at least one was expected. "
+                    "Nothing was changed; ask whether the extract ran"
+                )
+
+    def _incremental(self, table: str) -> bool:
+        """A table pulled by its change column is news only, and cannot tell who vanished."""
+        return table in self.line.settings.sources[self.feed.id].change_columns
+
+    def _holds_rows(self, table: str) -> bool:
+        found = self.con.execute(
+            f"SELECT 1 FROM {self.raws[table].relation} WHERE superseded_seq IS NULL AND vanished_seq IS NULL AND scope = ? LIMIT 1",
+            [self.scope],
+        ).fetchone()
+        return found is not None
+
+    def _drift(self, name: str, table: str | None, columns: list[str]) -> str | None:
+        """How a header differs from the last one of its table: terms and releases add and drop columns, and it must be seen."""
+        last = self.con.execute(
+            "SELECT columns FROM received_file WHERE agency = ? AND feed = ? AND table_name = ? AND len(columns) > 0 "
+            "AND load_id <> ? ORDER BY load_id DESC LIMIT 1",
+            [self.feed.agency, self.feed.name, table, self.night.load_id],
+        ).fetchone()
+        if last is None or set(last[0]) == set(columns):
+            return None
+        gone, new = sorted(set(last[0]) - set(columns)), sorted(set(columns) - set(last[0]))
+        parts = [
+            f"{len(names)} {what} ({_some(names)})" for names, what in ((gone, "no longer sent"), (new, "new")) if names
+        ]
+        return f"{name}: columns went from {len(last[0])} to {len(columns)}: {', '.join(parts)}"
+
+    # files seen before
+
+    def _known(self, entry: dict[str, Any]) -> dict[str, Any] | None:
+        """The same bytes landed before: for a delta at any time, for a full delivery only as its last word."""
+        if "sha256" not in entry or self._incremental(entry["table"] or ""):
+            return None
+        last_of = "" if self.feed.delivery == "delta" else "AND name = $name"
+        found = self.line.warehouse.rows(
+            f"""
+            SELECT sha256, table_name, received, quarantined, reading FROM received_file
+            WHERE agency = $agency AND feed = $feed AND scope = $scope AND status IN ('landed', 'unchanged') {last_of}
+            {"AND sha256 = $sha256" if self.feed.delivery == "delta" else ""}
+            ORDER BY load_id DESC LIMIT 1
+            """,
+            {
+                "agency": self.feed.agency,
+                "feed": self.feed.name,
+                "scope": self.scope,
+                **({"sha256": entry["sha256"]} if self.feed.delivery == "delta" else {"name": entry["name"]}),
+            },
+        )
+        if found and found[0]["sha256"] == entry["sha256"] and found[0]["reading"] == self.reading:
+            return found[0]
+        return None
+
+    def _same_set_as_last(self, files: list[dict[str, Any]]) -> bool:
+        last = self.con.execute(
+            "SELECT list_sort(list(sha256)) FROM received_file WHERE agency = $agency AND feed = $feed AND scope = $scope "
+            "AND status IN ('landed', 'unchanged') GROUP BY load_id ORDER BY load_id DESC LIMIT 1",
+            {"agency": self.feed.agency, "feed": self.feed.name, "scope": self.scope},
+        ).fetchone()
+        used = [entry["sha256"] for entry in files if "sha256" in entry and self._known(entry)]
+        return last is not None and sorted(used) == last[0]
+
+    # the books of a file
+
+    def _note_unchanged(self, entry: dict[str, Any], known: dict[str, Any] | None) -> None:
+        assert known is not None
+        books = Books(known["received"], 0, known["received"] - known["quarantined"], 0, known["quarantined"])
+        self._note(entry, status="unchanged", table=known["table_name"], books=books)
+
+    def _note(
+        self,
+        entry: dict[str, Any],
+        *,
+        status: str,
+        table: str | None = None,
+        message: str = "",
+        books: Books | None = None,
+        columns: list[str] | None = None,
+    ) -> None:
+        sha256 = entry.get("sha256")
+        self.line.warehouse.insert(
+            "received_file",
+            {
+                "load_id": self.night.load_id,
+                "agency": self.feed.agency,
+                "feed": self.feed.name,
+                "file_id": entry.get("file_id") or (sha256 and sha256[:16]),
+                "sha256": sha256,
+                "name": entry["name"],
+                "unit": self.feed.unit,
+                "table_name": table or entry.get("table"),
+                "scope": self.scope,
+                "bytes": entry.get("size"),
+                "reading": self.reading,
+                "columns": columns,
+                "drift": self._drift(entry["name"], table, columns) if columns else None,
+                "extracted_at": entry.get("extracted_at"),
+                **asdict(books or Books()),
+                "status": status,
+                "message": message,
+            },
+        )
+
+
+def _some(names: list[str], most: int = 6) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+@contextmanager
+def open_line(settings: Settings, environ: dict[str, str]) -> Iterator[Line]:
+    """Opens keys, warehouse and landing of a deployment, and closes them."""
+    settings.data_path.mkdir(parents=True, exist_ok=True)
+    keys = load_keys(settings.keys_path, environ)
+    with Warehouse(settings.core_path, keys, memory_limit=settings.memory_limit, threads=settings.threads) as warehouse:
+        yield Line(settings, keys, warehouse)

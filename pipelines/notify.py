@@ -1,0 +1,45 @@
+"""Tells people that a night failed: by e-mail and webhook, both optional. Feeds, counts and reasons; never a person's value."""
+
+from __future__ import annotations
+
+import logging
+import smtplib
+from email.message import EmailMessage
+from typing import Any
+
+import requests
+
+from pipelines.settings import Mail, Notify
+
+log = logging.getLogger(__name__)
+
+
+def notify(settings: Notify, report: Any) -> None:
+    """Sends what failed. A notice that cannot be sent is logged and fails nothing."""
+    failing = [feed for feed in report.feeds if feed["status"] in ("failed", "partial")]
+    subject = f"Tessera load {report.load_id}: " + ("published" if report.published else "not published")
+    subject += f", {len(failing)} feed(s) with failures"
+    lines = [f"{feed['feed']}: {feed['status']}: {feed['message']}" for feed in failing]
+    if settings.email is not None:
+        try:
+            _mail(settings.email, subject, "\n".join(lines))
+        except OSError as error:
+            log.warning("the notice by e-mail could not be sent (%s); check notify.email", type(error).__name__)
+    if settings.webhook is not None:
+        try:
+            content = {"load_id": report.load_id, "published": report.published, "text": subject, "failing": failing}
+            requests.post(settings.webhook, json=content, timeout=20).raise_for_status()
+        except requests.RequestException as error:
+            log.warning("the notice by webhook could not be sent (%s); check notify.webhook", type(error).__name__)
+
+
+def _mail(mail: Mail, subject: str, text: str) -> None:
+    message = EmailMessage()
+    message["Subject"], message["From"], message["To"] = subject, mail.sender, ", ".join(mail.to)
+    message.set_content(text)
+    with smtplib.SMTP(mail.host, mail.port, timeout=20) as server:
+        if mail.starttls:
+            server.starttls()
+        if mail.user:
+            server.login(mail.user, mail.password or "")
+        server.send_message(message)

@@ -1,0 +1,219 @@
+"""The configuration of a deployment: tessera.yaml, read once, checked whole, handed on. Nothing else reads it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from connectors.contract import Feed
+from connectors.registry import feeds
+
+
+class SettingsError(Exception):
+    """tessera.yaml cannot be used; names the file, the place in it, what is allowed and the next step."""
+
+
+class Mail(BaseModel):
+    """Whom to tell by e-mail when a night fails. The message holds feeds, counts and reasons, never a person's value."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    host: str = Field(description="Mail server")
+    port: int = Field(default=25, description="Its port")
+    starttls: bool = Field(default=False, description="Switch to an encrypted connection before anything is sent")
+    sender: str = Field(alias="from", description="Address the notice comes from")
+    to: list[str] = Field(description="Addresses it goes to")
+    user: str | None = Field(default=None, description="Account on the mail server, where it asks for one")
+    password: str | None = Field(default=None, description="Its password; give it as ${NAME} from the environment")
+
+
+class Notify(BaseModel):
+    """Who is told when a night fails; both are optional."""
+
+    model_config = ConfigDict(extra="forbid")
+    email: Mail | None = Field(default=None, description="Whom to tell by e-mail; see below")
+    webhook: str | None = Field(default=None, description="Address that a JSON notice is posted to")
+
+
+class LinkageThresholds(BaseModel):
+    """When two records are one person without asking, and when a person is asked (DfE's own matcher: .95 and .85)."""
+
+    model_config = ConfigDict(extra="forbid")
+    match: float = Field(default=0.95, gt=0, le=1, description="From this probability on, two records are one person")
+    potential: float = Field(default=0.85, gt=0, le=1, description="From this probability on, a person is asked")
+
+
+class Source(BaseModel):
+    """One configured source. What the feed itself understands (collection_year, term…) stands in `options`."""
+
+    model_config = ConfigDict(extra="allow", populate_by_name=True)
+    location: str = Field(
+        alias="from", description="Path, folder, glob, fsspec URL (SFTP, S3, Azure), SQLAlchemy URL or https address"
+    )
+    mapping: str | None = Field(default=None, description="YAML mapping, for a source that no agency folder declares")
+    delivery: Literal["full", "delta"] | None = Field(
+        default=None,
+        description="full: what is not in it is no longer so; delta: only news. By default as the feed says",
+    )
+    expect: Literal["daily", "weekly", "termly", "yearly"] | None = Field(
+        default=None, description="Cadence after which silence is stale. By default as the feed says"
+    )
+    change_columns: dict[str, str] = Field(
+        default={},
+        description="For databases: table to the column that grows with every change; only later rows are pulled",
+    )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class Settings(BaseModel):
+    """A deployment. Relative paths are relative to the folder of tessera.yaml."""
+
+    model_config = ConfigDict(extra="forbid")
+    data_dir: Path = Field(default=Path("data"), description="Folder of landing, core and marts")
+    keys_file: Path | None = Field(
+        default=None, description="File of the encryption keys, made if absent. By default tessera.keys in data_dir"
+    )
+    decisions: str | None = Field(
+        default=None, description="SQLAlchemy URL of the decisions store. By default decisions.sqlite in data_dir"
+    )
+    sources: dict[str, Source] = Field(description="The sources, each under its name agency.feed; see below")
+    allow_test_nhs_numbers: bool = Field(
+        default=False, description="Accept NHS numbers of the 9… range, which is never issued; else they are flagged"
+    )
+    authority: str | None = Field(default=None, description="LA code of the council, for feeds that need one")
+    keep_marts: int = Field(default=7, ge=1, description="How many published versions are kept to go back to")
+    memory_limit: str = Field(default="", description="Memory DuckDB may use, such as 4GB. Empty: most of it")
+    threads: int = Field(default=0, ge=0, description="Threads DuckDB may use. 0: as many as there are processors")
+    linkage: LinkageThresholds = Field(default=LinkageThresholds(), description="Thresholds of the links; see below")
+    notify: Notify = Field(default=Notify(), description="Who is told when a night fails; see below")
+    schedule: str = Field(default="0 2 * * *", description="When Dagster runs the night, as a cron line")
+    timezone: str = Field(default="Europe/London", description="Time zone of the schedule and of Dagster's nights")
+    base: Path = Field(default=Path(), description="Folder of tessera.yaml; set when it is read")
+
+    @property
+    def core_path(self) -> Path:
+        return self.data_path / "core.duckdb"
+
+    @property
+    def data_path(self) -> Path:
+        return self.base / self.data_dir
+
+    @property
+    def landing_path(self) -> Path:
+        return self.data_path / "landing"
+
+    @property
+    def marts_path(self) -> Path:
+        return self.data_path / "marts"
+
+    @property
+    def keys_path(self) -> Path:
+        return self.base / self.keys_file if self.keys_file else self.data_path / "tessera.keys"
+
+    @property
+    def decisions_url(self) -> str:
+        return self.decisions or f"sqlite:///{self.data_path / 'decisions.sqlite'}"
+
+    def feeds(self) -> dict[str, Feed]:
+        """The configured feeds, in the order of tessera.yaml, each as this deployment overrides it."""
+        return {name: self.feed(name) for name in self.sources}
+
+    def feed(self, name: str) -> Feed:
+        """One configured feed: a declared one, or one that its mapping makes."""
+        from dataclasses import replace
+
+        source = self.sources[name]
+        if source.mapping:
+            from connectors.mapped.mapping import feed_from_mapping
+
+            feed = feed_from_mapping(name, self.base / source.mapping)
+        else:
+            feed = feeds()[name]
+        if feed.tables_for is not None:
+            feed = replace(feed, tables=feed.tables_for(source.options))
+        return replace(feed, delivery=source.delivery or feed.delivery, expect=source.expect or feed.expect)
+
+
+def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
+    """Reads and checks tessera.yaml; every fault is told at once."""
+    if not path.exists():
+        raise SettingsError(f"{path} does not exist; copy the shipped tessera.yaml, or give --config")
+    try:
+        document = yaml.safe_load(_with_environment(path, environ))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise SettingsError(f"{path}{f', line {mark.line + 1}' if mark else ''}: not well-formed YAML") from None
+    if not isinstance(document, dict):
+        raise SettingsError(f"{path}: expected settings such as data_dir and sources")
+    try:
+        settings = Settings.model_validate({**document, "base": path.parent.absolute()})
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise SettingsError(f"{path}: {faults}") from None
+    _check_sources(path, settings)
+    return settings
+
+
+def _with_environment(path: Path, environ: Mapping[str, str]) -> str:
+    """${NAME} from the environment; ${NAME:-default} where it may be unset."""
+
+    def value(match: re.Match[str]) -> str:
+        name, default = match["name"], match["default"]
+        if name not in environ and default is None:
+            raise SettingsError(
+                f"{path}: ${{{name}}} is not set in the environment; set it, or give ${{{name}:-a default}}"
+            )
+        return environ.get(name, default or "")
+
+    text = "\n".join(
+        line for line in path.read_text(encoding="utf-8").splitlines() if not line.lstrip().startswith("#")
+    )
+    return re.sub(r"\$\{(?P<name>\w+)(:-(?P<default>[^}]*))?\}", value, text)
+
+
+def _check_sources(path: Path, settings: Settings) -> None:
+    known = feeds()
+    for name, source in settings.sources.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*", name):
+            raise SettingsError(f"{path}: sources.{name}: a source is named agency.feed, in lower case")
+        if source.mapping is None and name not in known:
+            raise SettingsError(
+                f"{path}: sources.{name}: no such feed; there are {', '.join(sorted(known))}. "
+                "Any other source needs `mapping:` (docs/adding-an-agency.md)"
+            )
+        if source.mapping is None:
+            declared = {option.name: option for option in known[name].options}
+            common = {"authority", "rules"}
+            for option in source.options:
+                if option not in declared and option not in common:
+                    raise SettingsError(
+                        f"{path}: sources.{name}.{option}: not an option of this feed; allowed: "
+                        f"{', '.join(sorted(declared)) or 'none'}, from, delivery, expect, change_columns"
+                    )
+            for needed in declared.values():
+                if needed.required and needed.name not in source.options:
+                    raise SettingsError(f"{path}: sources.{name}.{needed.name} is missing: {needed.meaning}")
+        try:
+            feed = settings.feed(name)
+            feed.scope({option.name: option.default for option in feed.options} | source.options)
+        except ValueError as error:
+            raise SettingsError(f"{path}: sources.{name}: {error}") from None
+
+
+def today(settings: Settings) -> dt.date:
+    """The deployment's own date; in every rule, today is the date of the night."""
+    return dt.datetime.now(tz=ZoneInfo(settings.timezone)).date()
+
+
+def utc_now() -> dt.datetime:
+    """The clock, in UTC without offset as the warehouse keeps it; the only thing tests replace."""
+    return dt.datetime.now(tz=dt.UTC).replace(tzinfo=None, microsecond=0)

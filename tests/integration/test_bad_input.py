@@ -1,0 +1,155 @@
+"""What a broken file gets: a message with file, row or column and the next step; nothing lost; the others go on."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from connectors.contract import Feed
+
+HEADER = "upn,surname,session_date,code\n"
+GOOD = HEADER + "A1,Stone,2026-11-16,/\nB2,Reed,2026-11-16,O\n"
+
+
+def books(entry: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(entry[name] for name in ("received", "landed", "unchanged", "superseded", "quarantined"))
+
+
+def zipped() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("marks.csv", GOOD)
+    return content.getvalue()
+
+
+BROKEN = {
+    "no bytes": (b"", "holds no bytes"),
+    "zip renamed csv": (zipped(), "zip archive"),
+    "required column missing": ("upn,surname,code\nA1,Stone,/\n", "session_date"),
+    "one line of 20 MiB": (HEADER.encode() + b"x" * (20 << 20), "a line of 20 MiB"),
+    "pdf": (b"%PDF-1.7 ...", "PDF"),
+}
+
+
+@pytest.mark.parametrize(("content", "says"), BROKEN.values(), ids=BROKEN)
+def test_a_file_that_cannot_be_used_fails_alone(toy: Callable[..., Any], content: str | bytes, says: str) -> None:
+    deployment = toy()
+    deployment.send("bad.csv", content)
+    deployment.send("good.csv", GOOD)
+    entry = deployment.night()
+    assert entry["status"] == "partial"
+    assert "bad.csv" in entry["message"]
+    assert says in entry["message"]
+    assert books(entry) == (2, 2, 0, 0, 0)
+
+
+ENCODINGS = {
+    "utf-8": GOOD.replace("Stone", "Zoë").encode(),
+    "utf-8 with a mark": GOOD.replace("Stone", "Zoë").encode("utf-8-sig"),
+    "utf-16": GOOD.replace("Stone", "Zoë").encode("utf-16"),
+    "utf-16 big end first": b"\xfe\xff" + GOOD.replace("Stone", "Zoë").encode("utf-16-be"),
+    "windows-1252": GOOD.replace("Stone", "Zoë").encode("cp1252"),
+    "crlf": GOOD.replace("Stone", "Zoë").replace("\n", "\r\n").encode(),
+    "cr alone": GOOD.replace("Stone", "Zoë").replace("\n", "\r").encode(),
+    "mixed line ends": GOOD.replace("Stone", "Zoë").replace("\n", "\r\n", 1).encode(),
+    "semicolons": GOOD.replace("Stone", "Zoë").replace(",", ";").encode(),
+    "tabs": GOOD.replace("Stone", "Zoë").replace(",", "\t").encode(),
+    "blank lines": (GOOD.replace("Stone", "Zoë") + "\n\n").encode(),
+    "capital headings": GOOD.replace("Stone", "Zoë").replace("surname", " SURNAME ").encode(),
+}
+
+
+@pytest.mark.parametrize("content", ENCODINGS.values(), ids=ENCODINGS)
+def test_the_ways_offices_save_text_are_read_alike(toy: Callable[..., Any], content: bytes) -> None:
+    deployment = toy()
+    deployment.send("marks.csv", content)
+    assert books(deployment.night()) == (2, 2, 0, 0, 0)
+    found = deployment.rows("SELECT family_name FROM person_record WHERE superseded_at IS NULL ORDER BY 1")
+    assert [row["family_name"] for row in found] == ["Reed", "Zoë"]
+
+
+def test_rows_that_cannot_be_read_or_keyed_are_held_back_whole_with_their_row(toy: Callable[..., Any]) -> None:
+    deployment = toy()
+    lines = [
+        HEADER.strip(),
+        "A1,Stone,2026-11-16,/",
+        "too,few",
+        ",No Key,2026-11-16,/",
+        '"B2","Line\nbreak",2026-11-16,O',
+        "C3,a,b,c,d,e",
+        "D4,Last,2026-11-16,/",
+    ]
+    deployment.send("marks.csv", "\n".join(lines))
+    assert books(deployment.night()) == (6, 3, 0, 0, 3)
+    held = deployment.rows("SELECT row_number, reason, content FROM quarantine ORDER BY row_number")
+    assert [row["row_number"] for row in held] == [3, 4, 6]
+    assert all("marks.csv, row" in row["reason"] for row in held)
+    assert held[0]["content"] == "too,few"
+    landed = deployment.rows("SELECT upn, row_number FROM raw.toy_marks_mark ORDER BY row_number")
+    assert [(row["upn"], row["row_number"]) for row in landed] == [("A1", 2), ("B2", 5), ("D4", 7)]
+
+
+def test_bytes_that_are_no_text_hold_back_their_row_alone(toy: Callable[..., Any]) -> None:
+    deployment = toy()
+    deployment.send(
+        "marks.csv",
+        HEADER.encode() + "A1,Zoë,2026-11-16,/\n".encode() + b"B2,Re\xffd,2026-11-16,O\nC3,Ash,2026-11-16,/\n",
+    )
+    assert books(deployment.night()) == (3, 2, 0, 0, 1)
+    assert "no text in UTF-8" in deployment.rows("SELECT reason FROM quarantine")[0]["reason"]
+
+
+def test_sql_and_formulas_in_a_name_are_text(toy: Callable[..., Any]) -> None:
+    deployment = toy()
+    name = "=cmd|' /C calc'!A0'); DROP TABLE person_record; --"
+    deployment.send("marks.csv", HEADER + f'A1,"{name}",2026-11-16,/\n')
+    deployment.night()
+    assert deployment.rows("SELECT family_name FROM person_record")[0]["family_name"] == name
+
+
+def test_an_unknown_column_is_kept(toy: Callable[..., Any]) -> None:
+    deployment = toy()
+    deployment.send("marks.csv", "upn,surname,session_date,code,mood\nA1,Stone,2026-11-16,/,calm\n")
+    assert deployment.night()["status"] == "loaded"
+    assert deployment.rows("SELECT extra ->> 'mood' AS mood FROM raw.toy_marks_mark")[0]["mood"] == "calm"
+
+
+def test_a_key_sent_twice_is_one_current_row_and_one_of_history(toy: Callable[..., Any]) -> None:
+    deployment = toy()
+    deployment.send("marks.csv", GOOD + "A1,Stone,2026-11-16,N\nA1,Stone,2026-11-16,/\nA1,Stone,2026-11-16,/\n")
+    assert books(deployment.night()) == (5, 2, 2, 1, 0)
+    marks = deployment.rows("SELECT mark FROM attendance WHERE superseded_at IS NULL ORDER BY record_id")
+    assert [row["mark"] for row in marks] == ["/", "O"]
+
+
+def test_a_set_without_its_header_table_lands_nothing(toy: Callable[..., Any], full_list: Feed) -> None:
+    deployment = toy(full_list)
+    deployment.send("children.csv", "upn,surname\nA1,Stone\nB2,Reed\n")
+    deployment.send("visits.csv", "visit_id,upn,what\nV1,A1,seen\n")
+    assert books(deployment.night()) == (3, 3, 0, 0, 0)
+    (deployment.inbox / "children.csv").unlink()
+    deployment.send("visits.csv", "visit_id,upn,what\nV9,B2,seen\n")
+    entry = deployment.night("2026-11-17")
+    assert entry["status"] == "failed"
+    assert "child" in entry["message"]
+    assert (
+        deployment.rows("SELECT count(*) AS n FROM event WHERE retracted_at IS NOT NULL OR superseded_at IS NOT NULL")[
+            0
+        ]["n"]
+        == 0
+    )
+
+
+def test_an_empty_full_delivery_says_nothing_about_anybody(toy: Callable[..., Any], full_list: Feed) -> None:
+    deployment = toy(full_list)
+    deployment.send("children.csv", "upn,surname\nA1,Stone\n")
+    deployment.night()
+    deployment.send("children.csv", "upn,surname\n")
+    entry = deployment.night("2026-11-17")
+    assert entry["status"] == "failed"
+    assert "without a row" in entry["message"]
+    assert entry["vanished"] == 0

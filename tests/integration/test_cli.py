@@ -1,0 +1,225 @@
+"""The command line as its users meet it: a small made-up world, its nights, what each role sees, and what goes wrong clearly."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import filelock
+import pytest
+
+from synthetic.world import make_world
+from warehouse import query
+from warehouse.keys import load_keys
+
+ROOT = Path(__file__).parents[2]
+Ran = subprocess.CompletedProcess[str]
+
+
+def tessera(folder: Path, *arguments: str, before: Callable[[], None] | None = None, night: str = "night1") -> Ran:
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.cli", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "NIGHT": night},
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=before,
+    )
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A world of forty children after its first night, run from the command line."""
+    folder = tmp_path_factory.mktemp("world")
+    make_world(folder, children=30, seed=5, nights=2)
+    ran = tessera(folder, "nightly", "--date", "2026-11-16", "--truth", "truth/records.csv")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    (folder / "printed.txt").write_text(ran.stdout)
+    return folder
+
+
+@pytest.fixture
+def copied(world: Path, tmp_path: Path) -> Path:
+    shutil.copytree(world, tmp_path / "world")
+    return tmp_path / "world"
+
+
+def marts(folder: Path) -> dict[str, list[str]]:
+    """Every view of every mart, without what is the load's and not the data's; of standards, this load's results."""
+    found: dict[str, list[str]] = {}
+    keys = load_keys(folder / "data" / "tessera.keys", {})
+    for role in ("engineer", "quality", "analyst", "practitioner"):
+        with query.open_mart(folder / "data" / "marts", keys, role) as con:
+            for view in (row["name"] for row in query.rows(con, "SHOW TABLES")):
+                if view not in ("mart", "loads", "received_files", "coverage") and not view.endswith("_history"):
+                    this_load = "WHERE load_id = (SELECT load_id FROM mart)" if view == "quality_results" else ""
+                    rows = query.rows(con, f'SELECT * FROM "{view}" {this_load}')
+                    found[f"{role}.{view}"] = sorted(
+                        repr([(k, v) for k, v in row.items() if k != "load_id"]) for row in rows
+                    )
+    return found
+
+
+def test_a_night_says_what_a_data_officer_needs(world: Path) -> None:
+    printed = (world / "printed.txt").read_text()
+    for words in (
+        "received",
+        "quarantined",
+        "Standards failing",
+        "People:",
+        "left for a person",
+        "precision",
+        "recall",
+        "practitioner",
+    ):
+        assert words in printed
+
+
+def test_the_same_extracts_again_change_nothing(copied: Path) -> None:
+    before = marts(copied)
+    again = tessera(copied, "nightly", "--date", "2026-11-16", "--json")
+    assert again.returncode == 0, again.stderr
+    report = json.loads(again.stdout)
+    assert report["people"]["changes"] == 0
+    for feed in report["feeds"]:
+        assert feed["landed"] == feed["superseded"] == 0
+        assert feed["received"] == feed["unchanged"] + feed["quarantined"]
+    after = marts(copied)
+    changed = {name for name in before if before[name] != after.get(name)} - {
+        "practitioner.identity_changes",
+        "engineer.identity_changes",
+    }
+    assert not changed
+
+
+@pytest.mark.slow
+def test_each_command_answers(world: Path) -> None:
+    assert "social_care.ssd" in tessera(world, "sources").stdout
+    assert tessera(world, "quality").returncode == 0
+    assert tessera(world, "quality", "police.ppn").returncode == 0
+    assert tessera(world, "quarantine", "list").returncode == 0
+    assert tessera(world, "verify").returncode == 0
+    assert tessera(world, "identity", "history").returncode == 0
+    record = json.loads(
+        tessera(
+            world, "query", "--role", "practitioner", "SELECT record_id FROM records LIMIT 1", "--format", "json"
+        ).stdout
+    )
+    explained = tessera(world, "identity", "explain", record[0]["record_id"])
+    assert explained.returncode == 0
+    assert record[0]["record_id"] in explained.stdout
+    evaluated = tessera(world, "linkage", "evaluate", "--truth", "truth/records.csv")
+    assert "overall" in evaluated.stdout
+    checked = tessera(world, "sources", "check", "youth_justice.cases")
+    assert checked.returncode == 0
+    assert "person_record" in checked.stdout
+
+
+def test_a_role_sees_its_own_mart_and_no_name_where_none_belongs(world: Path) -> None:
+    for role in ("engineer", "analyst"):
+        for view in ("children", "records"):
+            asked = tessera(world, "query", "--role", role, f"SELECT family_name FROM {view}")
+            assert asked.returncode == 1
+            assert "family_name" in asked.stderr or view in asked.stderr
+    assert tessera(world, "query", "--role", "nobody", "SELECT 1").returncode == 2
+
+
+def test_a_second_night_says_who_holds_the_lock(copied: Path) -> None:
+    with filelock.FileLock(copied / "data" / "tessera.lock"):
+        (copied / "data" / "tessera.lock.json").write_text(
+            json.dumps({"process": 4711, "host": "hub", "since": "2026-11-16 02:00:00"})
+        )
+        second = tessera(copied, "nightly")
+    assert second.returncode == 1
+    assert "process 4711 on hub since 2026-11-16 02:00:00" in second.stderr
+
+
+def test_a_source_that_is_gone_fails_alone_and_the_last_good_data_stays(copied: Path) -> None:
+    (copied / "night2" / "social_care" / "ssd.sqlite").unlink()
+    ran = tessera(copied, "nightly", "--date", "2026-11-17", night="night2")
+    assert ran.returncode == 1
+    assert "published" in ran.stdout
+    assert "ssd.sqlite does not exist" in ran.stdout
+    stale = tessera(
+        copied,
+        "query",
+        "--role",
+        "practitioner",
+        "SELECT count(*) AS n FROM records WHERE feed = 'ssd'",
+        "--format",
+        "json",
+    )
+    assert json.loads(stale.stdout)[0]["n"] > 0
+
+
+def test_another_key_opens_nothing_and_says_so(copied: Path) -> None:
+    keys = copied / "data" / "tessera.keys"
+    good = keys.read_text()
+    keys.write_text("\n".join(line[:-6] + "AAAAA=" if line.startswith("core=") else line for line in good.splitlines()))
+    ran = tessera(copied, "nightly", "--date", "2026-11-17", night="night2")
+    assert ran.returncode == 1
+    assert "the key does not open it" in ran.stderr
+    assert tessera(copied, "query", "--role", "practitioner", "SELECT count(*) FROM children").returncode == 0
+    keys.chmod(0o644)
+    assert "chmod 600" in tessera(copied, "nightly").stderr
+
+
+@pytest.mark.slow
+def test_a_full_disk_stops_the_night_and_running_again_carries_on(copied: Path) -> None:
+    largest = max(path.stat().st_size for path in (copied / "data").rglob("*") if path.is_file())
+    full = tessera(
+        copied,
+        "nightly",
+        "--date",
+        "2026-11-17",
+        before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest // 2, largest // 2)),
+        night="night2",
+    )
+    assert full.returncode == 1
+    assert "disk is full" in full.stderr + full.stdout
+    assert "Traceback" not in full.stderr
+    served = tessera(
+        copied, "query", "--role", "practitioner", "SELECT count(*) AS n FROM children", "--format", "json"
+    )
+    assert json.loads(served.stdout)[0]["n"] > 0
+    again = tessera(copied, "nightly", "--date", "2026-11-17", night="night2")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert tessera(copied, "verify", night="night2").returncode == 0
+
+
+@pytest.mark.slow
+def test_rollback_serves_the_night_before(copied: Path) -> None:
+    assert tessera(copied, "nightly", "--date", "2026-11-17", night="night2").returncode == 0
+    back = tessera(copied, "rollback")
+    assert "2026-11-16.1" in back.stdout
+    served = tessera(
+        copied, "query", "--role", "practitioner", "SELECT max(load_id) AS load FROM loads", "--format", "json"
+    )
+    assert json.loads(served.stdout)[0]["load"] == "2026-11-16.1"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("data_dir: data\nsources: {police.pnn: {from: x}}\n", "no such feed"),
+        ("data_dir: data\nsources: {police.ppn: {}}\n", "from"),
+        ("data_dir: data\nsources: {social_care.ssda903: {from: x}}\n", "collection_year"),
+        ("data_dir: data\nsources: {social_care.ssda903: {from: x, collection_year: soon}}\n", "collection_year"),
+        ("data_dir: ${NOWHERE}\nsources: {}\n", "NOWHERE"),
+        ("data_dir: [\n", "line"),
+        ("colour: blue\nsources: {}\n", "colour"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_exit_2(tmp_path: Path, change: str, says: str) -> None:
+    (tmp_path / "tessera.yaml").write_text(change)
+    ran = tessera(tmp_path, "nightly")
+    assert ran.returncode == 2
+    assert says in ran.stderr
+    assert "Traceback" not in ran.stderr

@@ -1,0 +1,56 @@
+"""Every declared feed's standards run, on a row that is all wrong and one that is all blank. A new agency joins in."""
+
+import datetime as dt
+
+import pytest
+
+from connectors import reading
+from connectors.registry import feeds
+from expectations.run import check_feed
+from expectations.suite import describe, suite_for
+from warehouse.engine import Warehouse
+from warehouse.keys import load_keys
+from warehouse.land import RawTable, ensure_raw_table
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("warehouse")
+    with Warehouse(folder / "core.duckdb", load_keys(folder / "keys", {})) as warehouse:
+        reading.install(warehouse.con)
+        warehouse.con.execute("INSERT INTO night (load_id, load_seq, date) VALUES ('n1', 1, DATE '2025-03-01')")
+        yield warehouse
+
+
+@pytest.mark.parametrize("name", sorted(feeds()))
+def test_no_standard_is_broken(warehouse, name):
+    feed = feeds()[name]
+    for table in feed.tables:
+        columns = tuple(column.lower() for column in table.names())
+        raw = RawTable(feed.raw(table.name), table.name, columns, tuple(key.lower() for key in table.key))
+        ensure_raw_table(warehouse.con, raw)
+        for number, value in enumerate(("¬ 'wrong' % :x {y} \\", " "), start=2):
+            row = {f'"{column}"': value for column in columns} | {
+                "raw_row_id": f"{table.name}:f:{number}",
+                "load_id": "n1",
+                "load_seq": 1,
+                "file_id": "f",
+                "row_number": number,
+                "scope": "",
+                "source_key": str(number),
+                "row_hash": str(number),
+                "extra": '{"unheard of": 1}',
+            }
+            marks = ", ".join("?" for _ in row)
+            warehouse.con.execute(f"INSERT INTO {raw.relation} ({', '.join(row)}) VALUES ({marks})", [*row.values()])
+    verdicts = check_feed(
+        warehouse, feed, load_id="n1", load_seq=1, allow_test_nhs_numbers=False, today=dt.date(2025, 3, 1)
+    )
+    assert [verdict for verdict in verdicts if verdict.status == "broken"] == []
+    assert {verdict.expectation for verdict in verdicts} == {row["name"] for row in describe(feed)}
+    by_name = {verdict.expectation: verdict for verdict in verdicts}
+    for table in feed.tables:
+        for standard in suite_for(feed, table):
+            if standard.column and not standard.name.endswith("is_not_a_test_number"):
+                # The wrong value fails every standard of a column but presence, the blank one presence alone.
+                assert by_name[standard.name].failed == 1, standard.name

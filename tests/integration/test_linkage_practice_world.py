@@ -1,0 +1,59 @@
+"""Linkage on populations that others made, where they lie beside the checkout. Floors, not targets: nothing is tuned to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from linkage import evaluate, run
+from tests.unit.linkage_world import NOW, SECRET, TODAY, empty_warehouse, practice_records, world
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+pytestmark = pytest.mark.field
+
+
+@pytest.mark.skipif(not (DATA / "practice_world").is_dir(), reason="practice world not here")
+def test_practice_world() -> None:
+    truth = DATA / "practice_world" / "truth"
+    con = world(practice_records(truth / "flat_night1.csv.gz"))
+    run(con, load_id="L1", now=NOW, today=TODAY, secret=SECRET)
+    found = evaluate(con, truth / "records.csv", night=1)
+    assert found.overall.precision >= 0.999
+    assert found.overall.recall >= 0.96
+    assert (
+        found.false_merges["multiple_births"]
+        == found.false_merges["child_with_adult"]
+        == found.false_merges["adopted"]
+        == 0
+    )
+    assert found.review_load["per_record"] <= 0.015
+    assert found.with_perfect_reviewer is not None
+    assert found.with_perfect_reviewer.recall >= 0.98
+    assert not found.missing
+
+
+@pytest.mark.skipif(not (DATA / "linkage" / "febrl4a.parquet").is_file(), reason="FEBRL4 not here")
+def test_febrl4_without_its_strong_identifier() -> None:
+    """Adults, invented names, a given name replaced by another in one pair of twenty: we ask where plain Splink guesses."""
+    frames = [
+        pd.read_parquet(DATA / "linkage" / f"febrl4{half}.parquet").assign(agency=agency, feed=half)
+        for half, agency in (("a", "one"), ("b", "two"))
+    ]
+    everybody = pd.concat(frames, ignore_index=True)
+    everybody["born"] = pd.to_datetime(everybody.date_of_birth.astype(str), format="%Y%m%d", errors="coerce")
+    con = empty_warehouse()
+    con.register("febrl", everybody)
+    con.execute(
+        "INSERT INTO person_record (record_id, source_person_id, agency, feed, role, given_names, family_name, birth_date, postcode)"
+        " SELECT agency || '.' || feed || ':' || rec_id, rec_id, agency, feed, 'unknown', given_name, surname, CAST(born AS DATE),"
+        " CAST(postcode AS VARCHAR) FROM febrl"
+    )
+    run(con, load_id="L1", now=NOW, today=TODAY, secret=SECRET)
+    truth = everybody.rename(columns={"rec_id": "source_person_id"})[["agency", "feed", "source_person_id"]]
+    truth["true_person_id"] = everybody.rec_id.str.extract(r"rec-(\d+)-")[0]
+    found = evaluate(con, truth)
+    assert found.overall.precision >= 0.999
+    assert found.with_perfect_reviewer is not None
+    assert found.with_perfect_reviewer.recall >= 0.88

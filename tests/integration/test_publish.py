@@ -1,0 +1,346 @@
+"""Publications as files: all roles switch at once, the last N are kept, one can go back, and a kill harms no reader."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.integration.test_publish_story import AT_2, FEEDS, NIGHT_1, NIGHT_2, Story, tell
+from warehouse import publish as publishing
+from warehouse import query as querying
+from warehouse.engine import Warehouse, WarehouseError
+from warehouse.keys import ROLES, Keys, load_keys
+from warehouse.publish import PublishError, current, damaged, rollback
+
+ROOT = Path(publishing.__file__).parents[1]
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Story]:
+    told = tell(tmp_path)
+    yield told
+    told.warehouse.close()
+
+
+def served(story: Story) -> dict[str, str]:
+    return {role: story.ask(role, "SELECT load_id FROM mart")[0]["load_id"] for role in ROLES}
+
+
+def files(story: Story) -> set[str]:
+    return {str(path.relative_to(story.marts)) for path in story.marts.rglob("*") if path.is_file()}
+
+
+def test_all_roles_are_switched_by_one_pointer(story: Story) -> None:
+    first = story.publish(NIGHT_1)
+    assert (first.load_id, first.previous) == (NIGHT_1, ())
+    second = story.publish(NIGHT_2)
+    assert served(story) == dict.fromkeys(ROLES, NIGHT_2)
+    assert current(story.marts) == second
+    assert [each.load_id for each in second.previous] == [NIGHT_1]
+    assert files(story) == {"current"} | {f"{role}/{load}.duckdb" for role in ROLES for load in (NIGHT_1, NIGHT_2)}
+    recorded = story.warehouse.rows("SELECT load_id FROM publication ORDER BY load_id")
+    assert [row["load_id"] for row in recorded] == [NIGHT_1, NIGHT_2]
+
+
+def test_a_second_publication_of_one_load_never_writes_a_file_that_is_served(story: Story) -> None:
+    first = story.publish()
+    con = querying.open_mart(story.marts, story.keys, "engineer")
+    second = story.publish()
+    assert second.version == f"{NIGHT_2}-2"
+    assert second.load_id == NIGHT_2
+    assert not {mart.file for mart in first.files.values()} & {mart.file for mart in second.files.values()}
+    assert querying.rows(con, "SELECT load_id FROM mart") == [{"load_id": NIGHT_2}]
+    con.close()
+
+
+def test_the_same_core_publishes_equal_marts(story: Story) -> None:
+    def content(role: str) -> dict[str, list[str]]:
+        con = querying.open_mart(story.marts, story.keys, role)
+        tables = querying.rows(con, "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'mart'")
+        held = {row["table_name"]: querying.rows(con, f'FROM "{row["table_name"]}"') for row in tables}
+        con.close()
+        return {name: [repr(row) for row in rows] for name, rows in held.items()}
+
+    story.publish()
+    before = {role: content(role) for role in ROLES}
+    story.publish()
+    assert {role: content(role) for role in ROLES} == before
+
+
+def test_the_last_n_are_kept_and_older_ones_and_leftovers_go(story: Story) -> None:
+    for _ in range(4):
+        story.publish(keep=2)
+    (story.marts / "analyst" / ".half.building").write_bytes(b"half")
+    (story.marts / "analyst" / ".half.building.wal").write_bytes(b"half")
+    (story.marts / "quality" / "never-pointed-at.duckdb").write_bytes(b"whole, but the switch did not come")
+    (story.marts / ".current.new").write_text("{")
+    (story.marts / "analyst" / "notes.txt").write_text("not ours")
+    publication = story.publish(keep=2)
+    named = {mart.file for each in (publication, *publication.previous) for mart in each.files.values()}
+    assert len(named) == 2 * len(ROLES)
+    assert files(story) == named | {"current", "analyst/notes.txt"}
+
+
+def test_one_can_go_back_and_forward_again(story: Story) -> None:
+    story.publish(NIGHT_1)
+    story.publish(NIGHT_2)
+    assert rollback(story.marts) == NIGHT_1
+    assert served(story) == dict.fromkeys(ROLES, NIGHT_1)
+    with pytest.raises(PublishError, match="the only publication kept"):
+        rollback(story.marts)
+    story.publish(NIGHT_2)
+    assert served(story) == dict.fromkeys(ROLES, NIGHT_2)
+    assert rollback(story.marts) == NIGHT_1
+
+
+def test_a_wrong_key_is_said_so_and_not_quoted(story: Story) -> None:
+    story.publish()
+    other = load_keys(story.marts.parent / "other_keys", {})
+    with pytest.raises(WarehouseError, match="the key does not open it") as refused:
+        querying.open_mart(story.marts, other, "analyst")
+    assert other.text("analyst") not in str(refused.value)
+    with pytest.raises(Exception, match="no key for 'analyst'"):
+        querying.open_mart(story.marts, Keys({}), "analyst")
+
+
+def test_a_changed_or_missing_file_is_found(story: Story) -> None:
+    publication = story.publish()
+    assert damaged(story.marts) == damaged(story.marts, story.keys) == []
+    analyst, quality = publication.path(story.marts, "analyst"), publication.path(story.marts, "quality")
+    content = bytearray(analyst.read_bytes())
+    content[len(content) // 2] ^= 1
+    analyst.write_bytes(content)
+    quality.unlink()
+    wrong = damaged(story.marts, story.keys)
+    assert [("analyst" in text, "quality" in text) for text in wrong] == [(False, True), (True, False)]
+    with pytest.raises(querying.QueryError, match="is missing"):
+        querying.open_mart(story.marts, story.keys, "quality")
+
+
+@pytest.mark.parametrize("load_id", ["", "../up", "a/b", ".hidden", "a b"])
+def test_a_load_that_cannot_name_a_file_is_refused(story: Story, load_id: str) -> None:
+    with pytest.raises(PublishError, match="cannot name a file"):
+        story.publish(load_id)
+
+
+def test_an_unknown_load_is_refused(story: Story) -> None:
+    with pytest.raises(PublishError, match="is not in the warehouse's nights"):
+        story.publish("2031-01-01")
+
+
+def test_a_publication_that_fails_leaves_the_last_one_and_tells_no_value(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.publish(NIGHT_1)
+    views = publishing.views()
+    broken = tuple(
+        publishing.View(
+            view.name, view.sql.replace("versions.given_names,", "CAST(versions.given_names AS INTEGER) AS given_names,"),
+            view.grain, view.sorted_by, view.meanings,
+        )
+        for view in views
+    )  # fmt: skip
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "views", lambda: broken)
+        with pytest.raises(PublishError, match="could not be built: DuckDB reports ConversionException") as failed:
+            story.publish(NIGHT_2)
+    assert failed.value.__cause__ is None
+    assert "Khan" not in str(failed.value)
+    assert served(story) == dict.fromkeys(ROLES, NIGHT_1)
+    story.publish(NIGHT_2)
+    assert served(story) == dict.fromkeys(ROLES, NIGHT_2)
+
+
+def test_a_full_disk_leaves_the_last_publication(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    story.publish(NIGHT_1)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device", "current")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "_sync", full)
+        with pytest.raises(PublishError, match="No space left on device"):
+            story.publish(NIGHT_2)
+    assert served(story) == dict.fromkeys(ROLES, NIGHT_1)
+
+
+# Killed at any instant
+
+KILLED = """
+    import os, pathlib, signal, sys
+    import duckdb
+    from tests.integration.test_publish_story import FEEDS
+    from warehouse import engine, publish
+    from warehouse.keys import load_keys
+
+    folder, instant = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+    passed = 0
+
+    def mortal(function):
+        def call(*args, **kwargs):
+            global passed
+            for _ in range(2):  # once before it and once after
+                passed += 1
+                if passed == instant:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                if _ == 0:
+                    result = function(*args, **kwargs)
+            return result
+        return call
+
+    warehouse = engine.Warehouse(folder / "core.duckdb", load_keys(folder / "keys", {}))
+    for owner, name in (
+        (os, "fsync"), (pathlib.Path, "replace"), (pathlib.Path, "unlink"), (engine, "attach"),
+        (publish, "_fill"), (publish, "_prepare"), (publish, "_record"), (publish, "_write_pointer"),
+    ):
+        setattr(owner, name, mortal(getattr(owner, name)))
+    publish.publish(
+        warehouse, folder / "marts", load_keys(folder / "keys", {}), load_id="2026-03-02", keep=2, feeds=FEEDS
+    )
+    print(passed)
+"""
+
+
+def publish_until(folder: Path, instant: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(KILLED), str(folder), str(instant)],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def killed_at(tmp_path: Path, instants: list[int] | None) -> None:
+    """Kills a publication at each instant (None: every other one there is), looks at what readers get, and publishes again."""
+    story = tell(tmp_path)
+    story.publish(NIGHT_1)
+    story.publish(NIGHT_1)
+    story.warehouse.close()
+    shutil.copytree(story.marts, tmp_path / "marts_before")
+    shutil.copy(tmp_path / "core.duckdb", tmp_path / "core_before.duckdb")
+    whole = publish_until(tmp_path, -1)
+    assert whole.returncode == 0, whole.stderr
+    last = int(whole.stdout)
+    assert last >= 40
+    for instant in instants or range(1, last + 1, 2):
+        shutil.rmtree(story.marts)
+        shutil.copytree(tmp_path / "marts_before", story.marts)
+        shutil.copy(tmp_path / "core_before.duckdb", tmp_path / "core.duckdb")
+        (tmp_path / "core.duckdb.wal").unlink(missing_ok=True)
+        at = instant if instant > 0 else last + 1 + instant
+        assert publish_until(tmp_path, at).returncode == -signal.SIGKILL, f"instant {at} of {last}"
+        loads = set(served(story).values())
+        assert len(loads) == 1, f"instant {at}: roles are served different loads"
+        assert damaged(story.marts, story.keys) == [], f"instant {at}"
+        again = publish_until(tmp_path, -1)
+        assert again.returncode == 0, f"instant {at}: {again.stderr}"
+        assert served(story) == dict.fromkeys(ROLES, NIGHT_2), f"instant {at}"
+        publication = current(story.marts)
+        named = {mart.file for each in (publication, *publication.previous) for mart in each.files.values()}
+        assert files(story) == named | {"current"}, f"instant {at}: leftovers"
+        assert len(named) == 2 * len(ROLES)
+
+
+def test_killed_around_the_switch_readers_have_one_good_publication(tmp_path: Path) -> None:
+    killed_at(tmp_path, [12, -17, -16])  # while building; just before the switch; just after
+
+
+@pytest.mark.slow
+def test_killed_at_any_instant_readers_have_one_good_publication(tmp_path: Path) -> None:
+    killed_at(tmp_path, None)
+
+
+# Readers while publishing
+
+READER = """
+    import json, pathlib, sys, time
+    from warehouse import query
+    from warehouse.keys import load_keys
+
+    folder, role = pathlib.Path(sys.argv[1]), sys.argv[2]
+    keys = load_keys(folder / "keys", {})
+    seen, reads = [], 0
+    until = time.monotonic() + 240
+    while not (folder / "stop").exists() and time.monotonic() < until:
+        con = query.open_mart(folder / "marts", keys, role)
+        for _ in range(3):
+            answer = query.rows(con, '''
+                SELECT
+                    (SELECT load_id FROM mart) AS mart,
+                    (SELECT max(load_id) FROM chronology) AS chronology,
+                    (SELECT max(load_id) FROM records) AS records,
+                    (SELECT max(load_id) FROM loads) AS loads
+            ''')[0]
+            assert len(set(answer.values())) == 1, answer
+            reads += 1
+        con.close()
+        if answer["mart"] not in seen:
+            seen.append(answer["mart"])
+        time.sleep(0.5)  # a person reads what was found; twenty that never pause would leave two cores none to publish on
+    print(json.dumps({"reads": reads, "seen": seen}))
+"""
+
+
+@pytest.mark.parametrize("number_of_readers", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_readers_see_one_whole_load_each_while_marts_are_switched(
+    story: Story, tmp_path: Path, number_of_readers: int
+) -> None:
+    def night(number: int) -> str:
+        """A further load whose identifier is the largest in every table it touches."""
+        load_id = f"2026-03-{number:02d}"
+        story.warehouse.con.execute(
+            "INSERT INTO night SELECT ?, ?, date, started_at, NULL, 'running' FROM night WHERE load_id = ?",
+            [load_id, number, NIGHT_2],
+        )
+        story.warehouse.con.execute(
+            "INSERT INTO feed_load BY NAME SELECT * REPLACE (? AS load_id) FROM feed_load WHERE load_id = ?",
+            [load_id, NIGHT_2],
+        )
+        for table, key in (("person_record", f"health.fhir:n{number}"), ("event", "health.fhir:h1")):
+            more = {"event_id": f"e{number}", "event_type": "note"} if table == "event" else {"role": "child"}
+            story.fact(table, key, at=AT_2, **more)
+            story.warehouse.con.execute(f'UPDATE "{table}" SET load_id = ? WHERE record_id = ?', [load_id, key])
+        story.publish(load_id, keep=2)
+        return load_id
+
+    first = night(10)
+    readers = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(READER), str(tmp_path), ("practitioner", "analyst")[number % 2]],
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for number in range(number_of_readers)
+    ]  # fmt: skip
+    try:
+        time.sleep(3)
+        published = [first, *(night(number) for number in range(11, 15))]
+        time.sleep(2)
+    finally:
+        (tmp_path / "stop").touch()
+        answers = [reader.communicate(timeout=300) for reader in readers]
+    assert [reader.returncode for reader in readers] == [0] * number_of_readers, [err for _, err in answers if err][:1]
+    heard = [json.loads(out) for out, _ in answers]
+    assert all(each["reads"] > 0 for each in heard)
+    assert all(each["seen"] == sorted(each["seen"]) and set(each["seen"]) <= set(published) for each in heard)
+    assert any(len(each["seen"]) > 1 for each in heard), "no reader lived through a switch"
+
+
+def test_a_core_that_cannot_be_reached_by_a_reader_does_not_matter(story: Story) -> None:
+    """Readers need the marts alone: the core is held by its writer, and they never ask for it."""
+    story.publish()
+    assert isinstance(story.warehouse, Warehouse)
+    assert served(story) == dict.fromkeys(ROLES, NIGHT_2)
+    assert os.fspath(story.marts) not in str(story.warehouse.rows("FROM duckdb_databases()"))
+    with pytest.raises(duckdb.Error):
+        story.warehouse.con.execute("FROM building.main.mart")
+    assert len(FEEDS) == 6

@@ -1,0 +1,110 @@
+"""Runs nights in forked children that kill themselves, and compares what is left. Used by test_killed_night.
+
+A child counts its calls into DuckDB and its renames and file syncs (the points at which anything can reach the disk), and
+kills itself with SIGKILL before the n-th. Nothing in Tessera knows of it. The clock stands still, so that every column of
+every table can be compared.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import great_expectations  # noqa: F401 - imported before forking, so that each child need not
+import splink  # noqa: F401
+
+import pipelines.line
+import pipelines.night
+import pipelines.settings
+from pipelines.line import open_line
+from pipelines.night import locked, run_night
+from pipelines.settings import Settings, load_settings
+from warehouse import query
+
+COUNTED = {"execute", "fsync", "rename", "replace", "checkpoint"}
+FROZEN = dt.datetime(2026, 11, 17, 2, 0)
+
+
+def settings_for(world: Path, data: Path, night: str) -> Settings:
+    settings = load_settings(world / "tessera.yaml", {"NIGHT": night})
+    return settings.model_copy(update={"data_dir": data})
+
+
+def run(world: Path, data: Path, night: str, kill_at: int = 0) -> int:
+    """Runs one night; kills itself before the kill_at-th counted call. Returns how many calls there were."""
+    pipelines.line.utc_now = lambda: FROZEN
+    pipelines.night.utc_now = lambda: FROZEN
+    calls = 0
+
+    def count(_frame: Any, event: str, called: Any) -> None:
+        nonlocal calls
+        if event == "c_call" and getattr(called, "__name__", "") in COUNTED:
+            calls += 1
+            if calls == kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    settings = settings_for(world, data, night)
+    with locked(settings), open_line(settings, {}) as line:
+        sys.setprofile(count)
+        try:
+            report = run_night(line, dt.date(2026, 11, 15 + int(night[-1])))
+        finally:
+            sys.setprofile(None)
+    assert report.published
+    return calls
+
+
+def forked(action: Callable[[], int]) -> tuple[int, int | None]:
+    """(exit status, result) of an action run in a forked child."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read)
+        code = 1
+        try:
+            os.write(write, str(action()).encode())
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        result = pipe.read()
+    _, status = os.waitpid(child, 0)
+    return status, int(result) if result else None
+
+
+# When a mart was published and which file it is in is the clock's and the disk's business, not the night's.
+_NOT_COMPARED = {"publication"}
+
+
+def contents(world: Path, data: Path) -> dict[str, str]:
+    """A fingerprint of every table of the core and every view of every mart."""
+    found: dict[str, str] = {}
+    settings = settings_for(world, data, "night1")
+    with open_line(settings, {}) as line:
+        tables = line.con.execute(
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'core' ORDER BY ALL"
+        ).fetchall()
+        for schema, table in tables:
+            if table not in _NOT_COMPARED:
+                found[f"core.{schema}.{table}"] = _fingerprint(line.con, f'core."{schema}"."{table}"')
+        keys = line.keys
+    for role in ("engineer", "quality", "analyst", "practitioner"):
+        with query.open_mart(settings.marts_path, keys, role) as con:
+            for (view,) in con.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY 1").fetchall():
+                found[f"{role}.{view}"] = _fingerprint(con, f'"{view}"')
+    return found
+
+
+def _fingerprint(con: Any, relation: str) -> str:
+    rows = sorted(repr(row) for row in con.execute(f"SELECT * FROM {relation}").fetchall())
+    return f"{len(rows)} rows, {hashlib.sha256(chr(10).join(rows).encode()).hexdigest()[:16]}"

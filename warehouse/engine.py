@@ -1,0 +1,157 @@
+"""The only place where a connection to the warehouse is opened.
+
+DuckDB runs in memory with the encrypted core attached: nothing person-level can reach the disk but through the
+encrypted core, the encrypted marts, or DuckDB's temporary files, whose encryption is switched on before anything can spill.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from warehouse import schema
+from warehouse.keys import Keys
+
+_FORBIDDEN_IN_KEY = "'"
+
+
+class WarehouseError(Exception):
+    """The warehouse cannot be opened or written; says why and what to do."""
+
+
+def connect(
+    *, memory_limit: str = "", threads: int = 0, temp_directory: Path | None = None
+) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB that may attach encrypted files, spills only encrypted, and never reaches the network."""
+    con = duckdb.connect(
+        ":memory:",
+        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
+    )
+    _load_httpfs(con)
+    con.execute("SET temp_file_encryption = true")
+    con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET enable_progress_bar = false")
+    if temp_directory is not None:
+        con.execute(f"SET temp_directory = '{_quoted_path(temp_directory)}'")
+    if memory_limit:
+        con.execute("SET memory_limit = ?", [memory_limit])
+    if threads:
+        con.execute("SET threads = ?", [threads])
+    return con
+
+
+def attach(con: duckdb.DuckDBPyConnection, path: Path, name: str, key: str, *, read_only: bool = False) -> None:
+    """Attaches an encrypted DuckDB file; a wrong key, a lock and damage each give their own message."""
+    if _FORBIDDEN_IN_KEY in key:
+        raise WarehouseError("a key holds a quotation mark; use base64 text")
+    options = f"ENCRYPTION_KEY '{key}'" + (", READ_ONLY" if read_only else "")
+    try:
+        con.execute(f"ATTACH '{_quoted_path(path)}' AS {name} ({options})")
+    except duckdb.Error as error:
+        message = str(error).lower()
+        if "key" in message or "encrypt" in message or "decrypt" in message:
+            reason = "the key does not open it; check the key file or TESSERA_KEY_…"
+        elif "lock" in message:
+            reason = "another process holds it open; wait for that night to finish"
+        elif any(word in message for word in ("space", "too large", "quota")):
+            reason = "the disk is full; make room and run again, nothing was lost"
+        else:
+            reason = "the file is damaged or not a DuckDB file; restore it from backup, or rebuild from landing"
+        raise WarehouseError(f"{path}: {reason}") from None
+
+
+class Warehouse:
+    """The encrypted core, opened for writing by one process. Marts are made by publish(), not here."""
+
+    def __init__(self, path: Path, keys: Keys, *, memory_limit: str = "", threads: int = 0) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.temp_directory = path.parent / "spill"
+        self.con = connect(memory_limit=memory_limit, threads=threads, temp_directory=self.temp_directory)
+        attach(self.con, path, "core", keys.text("core"))
+        self.con.execute("USE core")
+        with self.transaction():
+            self.con.execute("CREATE SCHEMA IF NOT EXISTS core.raw")
+            self.con.execute("CREATE SCHEMA IF NOT EXISTS core.staged")
+            for relation in schema.RELATIONS.values():
+                self.con.execute(relation.ddl())
+            self._add_new_columns()
+
+    def _add_new_columns(self) -> None:
+        """A core made by an earlier version learns the columns that the schema has gained since."""
+        present = set(
+            self.con.execute(
+                "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = 'core' AND schema_name = 'main'"
+            ).fetchall()
+        )
+        for relation in schema.RELATIONS.values():
+            for field in relation.fields:
+                if (relation.name, field.name) not in present:
+                    self.con.execute(f'ALTER TABLE "{relation.name}" ADD COLUMN "{field.name}" {field.type}')
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A second connection to the same core; DuckDB's cursors do not inherit USE."""
+        cursor = self.con.cursor()
+        cursor.execute("USE core")
+        return cursor
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """All or nothing; a kill or an error inside leaves no trace."""
+        self.con.execute("BEGIN")
+        try:
+            yield self.con
+        except BaseException:
+            self.con.execute("ROLLBACK")
+            raise
+        self.con.execute("COMMIT")
+
+    def insert(self, table: str, row: Mapping[str, Any]) -> None:
+        """Adds one row to a table of the schema; columns left out are empty."""
+        columns = ", ".join(f'"{name}"' for name in row)
+        self.con.execute(f'INSERT INTO "{table}" ({columns}) VALUES ({", ".join("?" * len(row))})', list(row.values()))
+
+    def rows(self, sql: str, parameters: Any = None) -> list[dict[str, Any]]:
+        """A small result as dictionaries; never for person-level tables of any size."""
+        cursor = self.con.execute(sql, parameters or [])
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def close(self) -> None:
+        self.con.execute("USE memory")
+        self.con.execute("DETACH core")
+        self.con.close()
+
+    def __enter__(self) -> Warehouse:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _load_httpfs(con: duckdb.DuckDBPyConnection) -> None:
+    """Writing encrypted files needs OpenSSL, which DuckDB has in httpfs; the signed binary comes with a wheel."""
+    spec = find_spec("duckdb_extension_httpfs")
+    binaries = (
+        sorted(Path(os.fspath(spec.submodule_search_locations[0])).rglob("httpfs.duckdb_extension"))
+        if (spec and spec.submodule_search_locations)
+        else []
+    )
+    matching = [path for path in binaries if duckdb.__version__ in str(path)] or binaries
+    try:
+        con.execute(f"LOAD '{_quoted_path(matching[-1])}'" if matching else "LOAD httpfs")
+    except duckdb.Error as error:
+        raise WarehouseError(
+            f"DuckDB's httpfs extension for version {duckdb.__version__} is needed to write encrypted files; "
+            "install the package duckdb-extension-httpfs of that version, or run INSTALL httpfs once"
+        ) from error
+
+
+def _quoted_path(path: Path) -> str:
+    return str(path).replace("'", "''")

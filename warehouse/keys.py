@@ -1,0 +1,85 @@
+"""Encryption keys: one per store and role, from the environment or a key file that only its owner can read.
+
+A key is never in the repository, in a log or in an error message. On first run, a key file is made.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROLES = ("engineer", "quality", "analyst", "practitioner")
+STORES = ("landing", "core", "decisions", "identity", *ROLES)
+
+
+class KeyFileError(Exception):
+    """The key file is missing a key, or others than its owner could read it."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of one deployment, by store or role; each is 32 random bytes in base64."""
+
+    values: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"Keys({', '.join(sorted(self.values))})"
+
+    def text(self, store: str) -> str:
+        if store not in self.values:
+            raise KeyFileError(
+                f"no key for {store!r}: set TESSERA_KEY_{store.upper()} or add it to the key file; "
+                f"keys are needed for {', '.join(STORES)}"
+            )
+        return self.values[store]
+
+    def raw(self, store: str) -> bytes:
+        """32 bytes derived from the key, whatever text a deployment chose as its key."""
+        return hashlib.sha256(self.text(store).encode()).digest()
+
+    def pseudonym_salt(self, role: str) -> str:
+        """A secret for keyed pseudonyms of one mart; another mart's pseudonyms cannot be compared with it."""
+        return hmac.new(self.raw("identity"), f"pseudonym:{role}".encode(), hashlib.sha256).hexdigest()
+
+
+def load_keys(path: Path, environ: Mapping[str, str]) -> Keys:
+    """Keys from TESSERA_KEY_<STORE> in the environment, else from the key file, which is made if absent."""
+    given = {
+        store: environ[f"TESSERA_KEY_{store.upper()}"] for store in STORES if f"TESSERA_KEY_{store.upper()}" in environ
+    }
+    if len(given) == len(STORES):
+        return Keys(given)
+    if not path.exists():
+        if given:  # a machine that was given only some keys, such as an analyst's, is not to invent others
+            return Keys(given)
+        _make_key_file(path)
+    if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise KeyFileError(f"{path}: others can read the key file; run: chmod 600 {path}")
+    filed = {}
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        if line.strip() and not line.startswith("#"):
+            store, separator, value = line.partition("=")
+            if not separator or not value.strip():
+                raise KeyFileError(f"{path}, line {number}: expected STORE=KEY")
+            filed[store.strip()] = value.strip()
+    return Keys({**filed, **given})
+
+
+def _make_key_file(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = ["# Tessera's keys. Keep a copy where the data is not: without it the warehouse cannot be opened."]
+    lines += [f"{store}={base64.b64encode(secrets.token_bytes(32)).decode()}" for store in STORES]
+    temporary = path.with_name(f"{path.name}.new")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write("\n".join(lines) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,242 @@
+"""Landing rows: every received row ends as landed, unchanged, superseded or quarantined, in one transaction per unit.
+
+Raw tables hold text as received and are append-only: a later version closes the earlier one, nothing is overwritten.
+This module knows raw tables and received rows, no feed's meaning.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, fields
+
+import duckdb
+
+from warehouse.schema import RAW_COLUMNS
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A raw table: `name` within schema raw, the contract's columns, the key, and the column that orders versions."""
+
+    name: str
+    table: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    version: str | None = None
+    owner: str | None = None
+
+    @property
+    def relation(self) -> str:
+        return f'raw."{self.name}"'
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """Where received rows came from: their load, file and delivery."""
+
+    load_id: str
+    load_seq: int
+    agency: str
+    feed: str
+    file_id: str
+    file_name: str
+    scope: str
+    extracted_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class Books:
+    """Received rows by what became of them; they must balance."""
+
+    received: int = 0
+    landed: int = 0
+    unchanged: int = 0
+    superseded: int = 0
+    quarantined: int = 0
+
+    def __add__(self, other: Books) -> Books:
+        return Books(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    @property
+    def balanced(self) -> bool:
+        return self.received == self.landed + self.unchanged + self.superseded + self.quarantined
+
+
+class UnbalancedBooksError(Exception):
+    """Rows were lost or counted twice: a fault of Tessera, never of the data. The load must not be published."""
+
+
+def ensure_raw_table(con: duckdb.DuckDBPyConnection, raw: RawTable) -> None:
+    """Creates the raw table, or adds columns that the contract has learnt since."""
+    columns = ", ".join(f'"{name}" VARCHAR' for name in raw.columns)
+    kept = ", ".join(f'"{field.name}" {field.type}' for field in RAW_COLUMNS)
+    con.execute(f"CREATE TABLE IF NOT EXISTS {raw.relation} ({columns}, {kept})")
+    present = {row[0] for row in con.execute(f"DESCRIBE {raw.relation}").fetchall()}
+    for name in raw.columns:
+        if name not in present:
+            con.execute(f'ALTER TABLE {raw.relation} ADD COLUMN "{name}" VARCHAR')
+
+
+def land(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: Arrived) -> Books:
+    """Lands one temporary table of received rows (see connectors.readers) and says what became of each.
+
+    The newest version of a key wins: by the source's own version where it has one, else by order of arrival. Runs within
+    the caller's transaction.
+    """
+    key = " , ".join(f"nullif(trim({_q(name)}), '')" for name in raw.key)
+    keyless = " OR ".join(f"nullif(trim({_q(name)}), '') IS NULL" for name in raw.key)
+    content = ", ".join(f"coalesce({_q(name)}, chr(30))" for name in (*raw.columns, "extra"))
+    version = (
+        f"coalesce(strftime(read_instant({_q(raw.version)}), '%Y-%m-%dT%H:%M:%S.%g'), {_q(raw.version)})"
+        if raw.version
+        else "NULL"
+    )
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE disposed AS
+        WITH keyed AS (
+            SELECT *, CASE WHEN _problem IS NOT NULL OR {keyless} THEN NULL ELSE concat_ws('/', nullif($scope, ''), {key}) END
+                   AS source_key, md5(concat_ws(chr(31), {content})) AS row_hash, {version} AS version_at
+            FROM {received}
+        ),
+        ranked AS (
+            SELECT *, row_number() OVER newest AS _place, first_value(row_hash) OVER newest AS _newest_hash
+            FROM keyed
+            WINDOW newest AS (PARTITION BY source_key ORDER BY version_at DESC NULLS LAST, row_number DESC)
+        ),
+        current AS (
+            SELECT source_key, row_hash AS current_hash, version_at AS current_version FROM {raw.relation}
+            WHERE superseded_seq IS NULL AND scope = $scope
+        ),
+        known AS (
+            SELECT DISTINCT source_key, row_hash FROM {raw.relation} WHERE source_key IN (SELECT source_key FROM ranked WHERE _place > 1)
+        )
+        SELECT ranked.* EXCLUDE (_place, _newest_hash),
+               concat_ws(':', $table, $seq, $file_id, ranked.row_number) AS raw_row_id,
+               CASE WHEN ranked.source_key IS NULL THEN 'quarantined'
+                    WHEN _place = 1 AND current.source_key IS NULL THEN 'landed'
+                    WHEN _place = 1 AND ranked.row_hash = current_hash THEN 'unchanged'
+                    WHEN _place = 1 AND ranked.version_at < current_version THEN 'superseded'
+                    WHEN _place = 1 THEN 'landed'
+                    WHEN ranked.row_hash = _newest_hash OR known.source_key IS NOT NULL THEN 'unchanged'
+                    ELSE 'superseded' END AS disposition
+        FROM ranked
+        LEFT JOIN current ON current.source_key = ranked.source_key
+        LEFT JOIN known ON _place > 1 AND known.source_key = ranked.source_key AND known.row_hash = ranked.row_hash
+        """,
+        {"scope": arrived.scope, "table": raw.table, "file_id": arrived.file_id, "seq": arrived.load_seq},
+    )
+    _supersede(con, raw, arrived)
+    _append(con, raw, arrived)
+    _quarantine(con, raw, arrived)
+    counts = dict(con.execute("SELECT disposition, count(*) FROM temp.disposed GROUP BY disposition").fetchall())
+    books = Books(
+        sum(counts.values()),
+        **{name: counts.get(name, 0) for name in ("landed", "unchanged", "superseded", "quarantined")},
+    )
+    rows = con.execute(f"SELECT count(*) FROM {received}").fetchall()[0][0]
+    if not books.balanced or books.received != rows:
+        raise UnbalancedBooksError(
+            f"{arrived.agency}.{arrived.feed}, {raw.table}: {rows} rows received, accounted for {books}"
+        )
+    return books
+
+
+def _supersede(con: duckdb.DuckDBPyConnection, raw: RawTable, arrived: Arrived) -> None:
+    con.execute(
+        f"UPDATE {raw.relation} AS r SET superseded_seq = $seq FROM temp.disposed d "
+        "WHERE d.disposition = 'landed' AND r.source_key = d.source_key AND r.superseded_seq IS NULL AND r.scope = $scope",
+        {"seq": arrived.load_seq, "scope": arrived.scope},
+    )
+    # A key that was missing from a full delivery and is back is no longer vanished.
+    con.execute(
+        f"UPDATE {raw.relation} AS r SET vanished_seq = NULL FROM temp.disposed d WHERE d.disposition = 'unchanged' "
+        "AND r.source_key = d.source_key AND r.superseded_seq IS NULL AND r.vanished_seq IS NOT NULL AND r.scope = $scope",
+        {"scope": arrived.scope},
+    )
+
+
+def _append(con: duckdb.DuckDBPyConnection, raw: RawTable, arrived: Arrived) -> None:
+    columns = ", ".join(_q(name) for name in raw.columns)
+    # Not ordered: in DuckDB 1.5 an ordered insert of no rows makes a later large insert into the same empty table, within one
+    # transaction, vanish without an error (tests/integration/test_versions.py holds the case).
+    con.execute(
+        f"""
+        INSERT INTO {raw.relation} ({columns}, raw_row_id, load_id, load_seq, file_id, row_number, scope, source_key, row_hash,
+                                    version_at, extracted_at, superseded_seq, vanished_seq, extra)
+        SELECT {columns}, raw_row_id, $load_id, $seq, $file_id, row_number, $scope, source_key, row_hash, version_at,
+               $extracted_at, CASE WHEN disposition = 'superseded' THEN $seq END, NULL, extra
+        FROM temp.disposed WHERE disposition IN ('landed', 'superseded')
+        """,
+        {
+            "load_id": arrived.load_id,
+            "seq": arrived.load_seq,
+            "file_id": arrived.file_id,
+            "scope": arrived.scope,
+            "extracted_at": arrived.extracted_at,
+        },
+    )
+
+
+def _quarantine(con: duckdb.DuckDBPyConnection, raw: RawTable, arrived: Arrived) -> None:
+    """Holds rows back whole; the same bytes sent again are held once."""
+    as_json = "json_object(" + ", ".join(f"'{name}', {_q(name)}" for name in raw.columns) + ")::VARCHAR"
+    needed = ", ".join(raw.key)
+    con.execute(
+        f"""
+        INSERT INTO quarantine
+        SELECT concat_ws(':', $table, nullif($scope, ''), $file_id, d.row_number) AS held, $load_id, $agency, $feed, $table, $file_id,
+               d.row_number,
+               $name || ', ' || coalesce(d._problem, 'row ' || d.row_number || ': the key ({needed}) is empty, so it cannot be told '
+               || 'which row it is; ask for it again with the key, or repair and release it'),
+               coalesce(d._content, {as_json}), NULL, NULL, NULL
+        FROM temp.disposed d
+        WHERE d.disposition = 'quarantined' AND held NOT IN (SELECT quarantine_id FROM quarantine)
+        """,
+        {
+            "load_id": arrived.load_id,
+            "agency": arrived.agency,
+            "feed": arrived.feed,
+            "table": raw.table,
+            "file_id": arrived.file_id,
+            "name": arrived.file_name,
+            "scope": arrived.scope,
+        },
+    )
+
+
+def mark_vanished(
+    con: duckdb.DuckDBPyConnection,
+    raw: RawTable,
+    received_keys: str,
+    scope: str,
+    load_seq: int,
+    owners: RawTable | None,
+) -> int:
+    """After a full delivery: keys that it no longer holds. Nothing is deleted.
+
+    A row whose owner (the child) is still in the delivery was withdrawn by the agency: its version is closed, and what was
+    made of it is retracted. A row whose owner is gone too is only marked: somebody vanished from the extract, which is an
+    alarm and not an end of anything. `received_keys` is a relation with column source_key. Returns how many vanished.
+    """
+    vanished = (
+        f"r.superseded_seq IS NULL AND r.scope = $scope AND r.vanished_seq IS NULL "
+        f"AND r.source_key NOT IN (SELECT source_key FROM {received_keys} WHERE source_key IS NOT NULL)"
+    )
+    parameters = {"scope": scope, "seq": load_seq}
+    if owners is not None and raw.owner is not None and owners.name != raw.name:
+        con.execute(
+            f"UPDATE {raw.relation} AS r SET vanished_seq = $seq, superseded_seq = $seq WHERE {vanished} AND trim(r.{_q(raw.owner)}) IN "
+            f"(SELECT trim({_q(owners.key[0])}) FROM {owners.relation} o WHERE o.superseded_seq IS NULL AND o.vanished_seq IS NULL "
+            "AND o.scope = $scope)",
+            parameters,
+        )
+    con.execute(f"UPDATE {raw.relation} AS r SET vanished_seq = $seq WHERE {vanished}", parameters)
+    counted = con.execute(
+        f"SELECT count(*) FROM {raw.relation} WHERE vanished_seq = $seq AND scope = $scope", parameters
+    )
+    return int(counted.fetchall()[0][0])
+
+
+def _q(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

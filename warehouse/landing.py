@@ -1,0 +1,242 @@
+"""Landing: every extract's bytes, once, by SHA-256, encrypted before anything is parsed.
+
+A landed file is a sequence of AES-256-GCM chunks, so that it can be written as a stream and read at any position
+without ever being whole in memory or plain on disk. Each chunk is bound to the file's salt, its place and whether it
+is the last, so that chunks cannot be swapped, dropped or cut off unseen.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import io
+import json
+import os
+import secrets
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from fsspec.spec import AbstractFileSystem
+
+CHUNK = 1 << 20
+_MAGIC = b"TESSERA1"
+_HEADER = len(_MAGIC) + 8 + 16  # magic, plain size, salt
+_TAG = 16
+
+
+class LandingError(Exception):
+    """A landed file is missing, damaged, or was written with another key."""
+
+
+@dataclass(frozen=True)
+class Landed:
+    """One landed file: its content address and size in plain bytes."""
+
+    sha256: str
+    size: int
+
+    @property
+    def file_id(self) -> str:
+        return self.sha256[:16]
+
+
+class Landing:
+    """The landing store of one deployment."""
+
+    def __init__(self, root: Path, key: bytes) -> None:
+        self.root = root
+        self._cipher = AESGCM(key)
+
+    def path(self, sha256: str) -> Path:
+        return self.root / sha256[:2] / sha256
+
+    def put(self, chunks: Iterable[bytes]) -> Landed:
+        """Writes a stream of bytes, encrypted, under its SHA-256; the same bytes twice are stored once."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        digest, size, salt = hashlib.sha256(), 0, secrets.token_bytes(8)
+        temporary = self.root / f".incoming-{secrets.token_hex(8)}"
+        try:
+            with temporary.open("xb") as file:
+                file.write(b"\0" * _HEADER)
+                for index, chunk, last in _rechunk(chunks):
+                    digest.update(chunk)
+                    size += len(chunk)
+                    file.write(self._cipher.encrypt(_nonce(salt, index), chunk, b"last" if last else b"more"))
+                file.seek(0)
+                file.write(_MAGIC + struct.pack(">Q", size) + salt.ljust(16, b"\0"))
+                file.flush()
+                os.fsync(file.fileno())
+            landed = Landed(digest.hexdigest(), size)
+            final = self.path(landed.sha256)
+            if not final.exists():
+                final.parent.mkdir(exist_ok=True)
+                temporary.replace(final)
+            return landed
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def open(self, sha256: str) -> io.BufferedReader:
+        """The plain bytes, decrypted as they are read; seekable."""
+        return io.BufferedReader(LandedReader(self.path(sha256), self._cipher), buffer_size=CHUNK)
+
+    def read(self, sha256: str) -> bytes:
+        with self.open(sha256) as file:
+            return file.read()
+
+    # The manifest of a load says what was received and how it was to be read: with it and the code, core can be
+    # recomputed. It holds file names, which may name a school or a person, and is therefore encrypted like the rest.
+
+    def write_manifest(self, load_id: str, feed: str, manifest: dict[str, Any]) -> None:
+        folder = self.root / "manifests" / load_id
+        folder.mkdir(parents=True, exist_ok=True)
+        nonce = secrets.token_bytes(12)
+        content = nonce + self._cipher.encrypt(nonce, json.dumps(manifest, sort_keys=True).encode(), feed.encode())
+        temporary = folder / f".{feed}.{secrets.token_hex(4)}"
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(folder / feed)
+
+    def read_manifest(self, load_id: str, feed: str) -> dict[str, Any] | None:
+        path = self.root / "manifests" / load_id / feed
+        if not path.exists():
+            return None
+        content = path.read_bytes()
+        try:
+            plain = self._cipher.decrypt(content[:12], content[12:], feed.encode())
+        except InvalidTag as error:
+            raise LandingError(f"manifest of {feed} in load {load_id}: damaged, or another landing key") from error
+        manifest: dict[str, Any] = json.loads(plain)
+        return manifest
+
+    def manifests(self) -> Iterator[tuple[str, str]]:
+        """(load_id, feed) of every manifest, in order of load."""
+        for folder in sorted((self.root / "manifests").glob("*")):
+            for path in sorted(folder.iterdir()):
+                if not path.name.startswith("."):
+                    yield folder.name, path.name
+
+    def discard_incoming(self) -> None:
+        """Removes what a killed night left half written; it is encrypted and was never referred to."""
+        for path in self.root.glob(".incoming-*"):
+            path.unlink(missing_ok=True)
+
+
+class LandedReader(io.RawIOBase):
+    """Decrypts chunk by chunk; keeps only the current chunk in memory."""
+
+    def __init__(self, path: Path, cipher: AESGCM) -> None:
+        try:
+            self._file = path.open("rb")
+        except FileNotFoundError as error:
+            raise LandingError(
+                f"landed file {path.name[:16]} is missing from landing; restore it from backup"
+            ) from error
+        head = self._file.read(_HEADER)
+        if head[: len(_MAGIC)] != _MAGIC:
+            raise LandingError(f"landed file {path.name[:16]} is damaged; restore it from backup")
+        self.size: int = struct.unpack(">Q", head[8:16])[0]
+        self._salt, self._cipher, self._name = head[16:24], cipher, path.name
+        self._position, self._chunk_index, self._chunk = 0, -1, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        if self._position >= self.size:
+            return 0
+        index, start = divmod(self._position, CHUNK)
+        if index != self._chunk_index:
+            self._load(index)
+        part = self._chunk[start : start + len(buffer)]
+        buffer[: len(part)] = part
+        self._position += len(part)
+        return len(part)
+
+    def _load(self, index: int) -> None:
+        last = (index + 1) * CHUNK >= self.size
+        self._file.seek(_HEADER + index * (CHUNK + _TAG))
+        sealed = self._file.read(CHUNK + _TAG)
+        try:
+            self._chunk = self._cipher.decrypt(_nonce(self._salt, index), sealed, b"last" if last else b"more")
+        except InvalidTag as error:
+            raise LandingError(
+                f"landed file {self._name[:16]} does not open: damaged, or the landing key is another one"
+            ) from error
+        self._chunk_index = index
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class LandingFileSystem(AbstractFileSystem):
+    """Lets DuckDB read landed bytes as landing://SHA256, so that nothing is ever decrypted onto disk.
+
+    Text that had to be transcoded to UTF-8 is offered from memory under a name of its own.
+    """
+
+    protocol = "landing"
+    cachable = False
+
+    def __init__(self, landing: Landing) -> None:
+        super().__init__(skip_instance_cache=True)
+        self._landing = landing
+        self._transcoded: dict[str, bytes] = {}
+
+    def offer(self, name: str, content: bytes) -> str:
+        self._transcoded[name] = content
+        return f"landing://{name}"
+
+    def withdraw(self, name: str) -> None:
+        self._transcoded.pop(name, None)
+
+    def info(self, path: str, **_: Any) -> dict[str, Any]:
+        name = self._strip_protocol(path)
+        if name in self._transcoded:
+            return {"name": name, "size": len(self._transcoded[name]), "type": "file"}
+        with self._landing.open(name) as file:
+            return {"name": name, "size": file.raw.size, "type": "file"}  # type: ignore[attr-defined]
+
+    def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
+        return [self.info(path)] if detail else [self._strip_protocol(path)]
+
+    def modified(self, path: str) -> dt.datetime:
+        return dt.datetime(2000, 1, 1, tzinfo=dt.UTC)  # content-addressed: never modified
+
+    def _open(self, path: str, mode: str = "rb", **_: Any) -> Any:
+        name = self._strip_protocol(path)
+        return io.BytesIO(self._transcoded[name]) if name in self._transcoded else self._landing.open(name)
+
+
+def _nonce(salt: bytes, index: int) -> bytes:
+    return salt + struct.pack(">I", index)
+
+
+def _rechunk(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes, bool]]:
+    """(index, chunk of CHUNK bytes, is last); an empty stream is one empty last chunk."""
+    buffer, index = bytearray(), 0
+    for chunk in chunks:
+        buffer += chunk
+        while len(buffer) > CHUNK:
+            yield index, bytes(buffer[:CHUNK]), False
+            del buffer[:CHUNK]
+            index += 1
+    yield index, bytes(buffer), True

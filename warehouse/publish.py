@@ -1,0 +1,493 @@
+"""Publishing: builds every role's encrypted mart from the core and switches all of them at once.
+
+A publication is one new file per role, marts/ROLE/VERSION.duckdb, and one pointer, marts/current, that names them all.
+A file that the pointer names is never written again, so that readers keep one whole load until they open the next;
+killed at any instant, the pointer still names the last good publication. What lives here: files, the pointer and the
+building of a mart. What must not: who may see what (access.py), and the meaning of a view (sql/).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, TypedDict
+
+import duckdb
+
+from warehouse import engine, schema
+from warehouse.access import Policy, PolicyError, load_policy
+from warehouse.keys import Keys
+
+MART_SCHEMA_VERSION = 1
+DEFAULT_KEEP = 7
+
+_SQL = Path(__file__).with_name("sql")
+_POINTER = "current"
+
+# What several views share, computed once per publication into temporary tables; each may read those before it.
+_SHARED = (
+    "published_night",
+    "known_link",
+    "current_record",
+    "current_address",
+    "protected_person",
+    "protected_record",
+    "protected_row",
+    "protected_token",
+    "stated_value",
+    "repeated_event",
+    "searched_agency",
+)
+
+# Columns of a view's SQL that only a mart's <view>_history holds: from when to when a row was known, and what
+# sql/as_of/ needs. They say nothing of a person and are no matter of the policy. A view with known_from keeps history.
+_KNOWN_FROM = "known_from"
+_BOOKKEEPING = ("known_from", "known_to", "same_group", "same_by_time", "same_by_id")
+
+_LOAD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_OURS = re.compile(r".+\.duckdb(\.wal)?|\..+\.building(\.wal|\.tmp)?")
+
+
+class PublishError(Exception):
+    """Nothing was switched; says why and what to do. Readers still have the last good publication."""
+
+
+class ConfiguredFeed(TypedDict):
+    """One feed of this deployment: how many days may pass before its silence is stale (None: any number)."""
+
+    agency: str
+    feed: str
+    expect_days: int | None
+    configured: bool
+
+
+@dataclass(frozen=True)
+class MartFile:
+    """One role's file of a publication, relative to the folder of the marts."""
+
+    file: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One whole and consistent version of every role's mart; `previous` are those that can be gone back to."""
+
+    version: str
+    load_id: str
+    published_at: str
+    files: Mapping[str, MartFile]
+    previous: tuple[Publication, ...] = ()
+
+    def path(self, marts_dir: Path, role: str) -> Path:
+        if role not in self.files:
+            raise PublishError(f"no mart for role {role!r}; there are {', '.join(sorted(self.files))}")
+        return marts_dir / self.files[role].file
+
+
+@dataclass(frozen=True)
+class View:
+    """One mart view as its SQL file declares it: what a row is, how it is sorted, what its columns mean."""
+
+    name: str
+    sql: str
+    grain: str
+    sorted_by: tuple[str, ...]
+    meanings: Mapping[str, str]
+
+
+def publish(
+    warehouse: engine.Warehouse,
+    marts_dir: Path,
+    keys: Keys,
+    *,
+    load_id: str,
+    keep: int = DEFAULT_KEEP,
+    feeds: Iterable[ConfiguredFeed] = (),
+) -> Publication:
+    """Builds a mart for every role from the core as it is, then switches readers to all of them at once."""
+    if not _LOAD_ID.fullmatch(load_id):
+        raise PublishError(f"load_id {load_id!r} cannot name a file; use letters, digits, '.', '_' and '-'")
+    if keep < 1:
+        raise PublishError(f"keep is {keep}; at least the newest publication is kept")
+    with _no_values_in_errors():
+        policy = load_policy()
+        marts_dir.mkdir(parents=True, exist_ok=True)
+        before = _read_pointer(marts_dir)
+        version = _new_version(marts_dir, policy, load_id)
+        _discard_all_but(marts_dir, policy, before)
+    with _no_values_in_errors(), _cursor(warehouse) as con:
+        types = _prepare(con, load_id, feeds)
+        policy.check(types)
+        _compute_shared_views(con, policy, types)
+        files = {role: _build(con, marts_dir, keys, policy, role, version, types) for role in policy.roles}
+    kept = (replace(before, previous=()), *before.previous)[: keep - 1] if before else ()
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    publication = Publication(version, load_id, now.isoformat(timespec="seconds") + "Z", files, kept)
+    _write_pointer(marts_dir, publication)
+    _record(warehouse, load_id, now)
+    _discard_all_but(marts_dir, policy, publication)
+    return publication
+
+
+def rollback(marts_dir: Path) -> str:
+    """Switches all roles back to the publication before the current one; returns its load_id."""
+    now = current(marts_dir)
+    if not now.previous:
+        raise PublishError(f"{marts_dir}: {now.load_id} is the only publication kept; there is none to go back to")
+    back = replace(now.previous[0], previous=now.previous[1:])
+    for role in back.files:
+        if not back.path(marts_dir, role).exists():
+            raise PublishError(f"{back.path(marts_dir, role)} is missing; restore it from backup, or publish again")
+    _write_pointer(marts_dir, back)
+    return back.load_id
+
+
+def current(marts_dir: Path) -> Publication:
+    """The publication that readers get now."""
+    publication = _read_pointer(marts_dir)
+    if publication is None:
+        raise PublishError(f"{marts_dir}: nothing is published yet; run a night first (tessera nightly)")
+    return publication
+
+
+def damaged(marts_dir: Path, keys: Keys | None = None) -> list[str]:
+    """What is wrong with the files of the current and kept publications; with keys, each is opened too."""
+    publication = current(marts_dir)
+    wrong = []
+    for version in (publication, *publication.previous):
+        for role, mart in version.files.items():
+            path = marts_dir / mart.file
+            if not path.exists():
+                wrong.append(f"{path} is missing; restore it from backup, or publish again")
+            elif _sha256(path) != mart.sha256:
+                wrong.append(f"{path} is not as it was published; restore it from backup, or publish again")
+            elif keys is not None:
+                wrong += _unopenable(path, keys.text(role), role)
+    return wrong
+
+
+@cache
+def views() -> tuple[View, ...]:
+    """Every mart view there is SQL for, whoever may see it."""
+    return tuple(_read_view(path) for path in sorted((_SQL / "marts").glob("*.sql")))
+
+
+# Reading the declarations
+
+
+def _read_view(path: Path) -> View:
+    sql = path.read_text(encoding="utf-8")
+    header = [line[2:].strip() for line in sql.split("WITH", 1)[0].splitlines() if line.startswith("--")]
+    meanings = dict(line.removeprefix("column ").split(": ", 1) for line in header if line.startswith("column "))
+    sorted_by = next(line for line in header if line.startswith("sorted by: ")).removeprefix("sorted by: ")
+    grain = header[0].removeprefix(f"{path.stem}: ")
+    return View(path.stem, sql, grain, tuple(sorted_by.split(", ")), {**_meanings_of_core(sql), **meanings})
+
+
+def _meanings_of_core(sql: str) -> dict[str, str]:
+    """What schema.py says of the columns of the tables that the SQL reads, those read first taking precedence."""
+    read = [name for name in re.findall(r"\bFROM (\w+)", sql) if name in schema.RELATIONS]
+    relations = [schema.RELATIONS[name] for name in (*read, *schema.RELATIONS)]
+    return {field.name: field.meaning for relation in reversed(relations) for field in relation.fields}
+
+
+# Building
+
+
+@contextmanager
+def _cursor(warehouse: engine.Warehouse) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection of its own: its temporary tables and variables, the pseudonym key among them, go with it."""
+    con = warehouse.cursor()
+    try:
+        yield con
+    finally:
+        con.close()
+
+
+@contextmanager
+def _no_values_in_errors() -> Iterator[None]:
+    """DuckDB may quote a value in a message; only the kind of failure leaves here."""
+    try:
+        yield
+        return
+    except PolicyError as error:
+        reason = str(error)
+    except duckdb.Error as error:
+        if "space" in str(error).lower() and isinstance(error, duckdb.IOException):
+            reason = "the disk is full; make room and publish again"
+        elif isinstance(error, duckdb.OutOfMemoryException):
+            reason = "memory or room for temporary files ran out; give more and publish again"
+        else:
+            reason = f"DuckDB reports {type(error).__name__}; run it again, then look at the newest change to sql/"
+    except OSError as error:
+        reason = f"{error.strerror} ({error.filename}); mend it and publish again"
+    raise PublishError(f"the marts could not be built: {reason}. Readers still have the last good publication")
+
+
+def _prepare(
+    con: duckdb.DuckDBPyConnection, load_id: str, feeds: Iterable[ConfiguredFeed]
+) -> dict[str, dict[str, str]]:
+    """Makes the shared tables and, as mart_<view>, every view over them; returns view -> column -> type."""
+    con.execute("SET VARIABLE published_load_id = ?", [load_id])
+    con.execute(
+        "CREATE TEMP TABLE configured_feed (agency VARCHAR, feed VARCHAR, expect_days INTEGER, configured BOOLEAN)"
+    )
+    for feed in feeds:
+        con.execute(
+            "INSERT INTO configured_feed VALUES (?, ?, ?, ?)",
+            [feed["agency"], feed["feed"], feed.get("expect_days"), feed.get("configured", True)],
+        )
+    for name in _SHARED:
+        sql = (_SQL / "publish" / f"{name}.sql").read_text(encoding="utf-8")
+        con.execute(f"CREATE TEMP TABLE {name} AS {sql}")
+    if not con.execute("SELECT count(*) FROM published_night").fetchall()[0][0]:
+        raise PublishError(f"load {load_id!r} is not in the warehouse's nights; publish one that was run")
+    types = {}
+    for view in views():
+        con.execute(f"CREATE TEMP VIEW mart_{view.name} AS {view.sql}")
+        described = con.execute(f"DESCRIBE mart_{view.name}").fetchall()
+        types[view.name] = {row[0]: row[1] for row in described if row[0] not in _BOOKKEEPING[2:]}
+    return types
+
+
+def _compute_shared_views(
+    con: duckdb.DuckDBPyConnection, policy: Policy, types: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Computes once what several roles see. Views that keep history are no more than joins and are not held twice."""
+    for view, columns in types.items():
+        if _KNOWN_FROM not in columns and sum(view in role.views for role in policy.roles.values()) > 1:
+            con.execute(f"CREATE TEMP TABLE computed AS SELECT * FROM mart_{view}")
+            con.execute(f"DROP VIEW temp.main.mart_{view}")
+            con.execute(f"ALTER TABLE computed RENAME TO mart_{view}")
+
+
+def _build(
+    con: duckdb.DuckDBPyConnection,
+    marts_dir: Path,
+    keys: Keys,
+    policy: Policy,
+    role: str,
+    version: str,
+    types: Mapping[str, Mapping[str, str]],
+) -> MartFile:
+    """One role's mart, written beside its place, made durable, moved there and opened again."""
+    folder = marts_dir / role
+    folder.mkdir(exist_ok=True)
+    building, final = folder / f".{version}.building", folder / f"{version}.duckdb"
+    engine.attach(con, building, "building", keys.text(role))
+    try:
+        con.execute("SET VARIABLE pseudonym_salt = ?", [keys.pseudonym_salt(role)])
+        con.execute("BEGIN")  # one commit, and one flush, for all of it
+        _fill(con, policy, role, types)
+        con.execute("COMMIT")
+        con.execute("CHECKPOINT building")
+    except BaseException:
+        with suppress(duckdb.Error):  # there is nothing to roll back when it was the checkpoint that failed
+            con.execute("ROLLBACK")
+        raise
+    finally:
+        con.execute("RESET VARIABLE pseudonym_salt")
+        con.execute("USE core")
+        con.execute("DETACH building")
+    _sync(building)
+    building.replace(final)
+    _sync(folder)
+    _verify(con, final, keys.text(role), role)
+    return MartFile(f"{role}/{final.name}", _sha256(final), final.stat().st_size)
+
+
+def _fill(con: duckdb.DuckDBPyConnection, policy: Policy, role: str, types: Mapping[str, Mapping[str, str]]) -> None:
+    """Every view the role may see, as a table; one that keeps history as a table, a view for now and a macro."""
+    con.execute(
+        "CREATE TABLE building.main.mart AS "
+        f"SELECT ? AS role, load_id, date, {MART_SCHEMA_VERSION} AS schema_version FROM published_night",
+        [role],
+    )
+    shown = [view for view in views() if view.name in policy.role(role).views]
+    for view in shown:
+        source = f"mart_{view.name}"
+        _find_common_values(con, policy.common_values(role, view.name, source))
+        expressions = policy.select_list(role, view.name, types[view.name])
+        keeps_history = _KNOWN_FROM in types[view.name]
+        bookkeeping = _bookkeeping(con, source) if keeps_history else []
+        select = [f'{sql} AS "{column}"' for column, sql in expressions.items()] + bookkeeping
+        order = [f'"{column}"' for column in view.sorted_by if column in expressions]
+        if keeps_history:
+            order.insert(0, "known_to IS NOT NULL")
+        # Sorted by what the role sees, never by the true identifier: the order of rows would give pseudonyms away.
+        con.execute(
+            f'CREATE TABLE building.main."{view.name}{"_history" if keeps_history else ""}" AS '
+            f"SELECT * FROM (SELECT {', '.join(select)} FROM {source} WHERE {policy.rows(role, view.name)}) "
+            f"ORDER BY {', '.join(order) or 'ALL'}"
+        )
+    con.execute("USE building")  # so that views and macros name their tables without the name of this attachment
+    for view in shown:
+        columns = policy.role(role).views[view.name].columns
+        names = [column for column in types[view.name] if column in columns]
+        if _KNOWN_FROM in types[view.name]:
+            _keep_history(con, view.name, names)
+        _comment(con, view, names, policy, role, history=_KNOWN_FROM in types[view.name])
+
+
+def _find_common_values(con: duckdb.DuckDBPyConnection, select: str | None) -> None:
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE common_value AS "
+        + (select or "SELECT NULL::VARCHAR AS column_name, NULL::VARCHAR AS value LIMIT 0")
+    )
+
+
+def _bookkeeping(con: duckdb.DuckDBPyConnection, source: str) -> list[str]:
+    described = {row[0] for row in con.execute(f"DESCRIBE {source}").fetchall()}
+    return [column for column in _BOOKKEEPING if column in described]
+
+
+def _keep_history(con: duckdb.DuckDBPyConnection, view: str, names: Sequence[str]) -> None:
+    """The public name shows what is known now; <view>_as_of(t) what was known at t."""
+    columns = ", ".join(f'"{name}"' for name in names)
+    con.execute(f'CREATE VIEW "{view}" AS SELECT {columns} FROM "{view}_history" WHERE known_to IS NULL')
+    own = _SQL / "as_of" / f"{view}.sql"
+    if own.exists():
+        select = own.read_text(encoding="utf-8")
+    else:
+        withdrawn = "if(retracted_at <= CAST(t AS TIMESTAMP), retracted_at, NULL) AS retracted_at"
+        then = ", ".join(withdrawn if name == "retracted_at" else f'"{name}"' for name in names)
+        select = (
+            f'SELECT {then} FROM "{view}_history" '
+            "WHERE known_from <= CAST(t AS TIMESTAMP) AND (known_to IS NULL OR known_to > CAST(t AS TIMESTAMP))"
+        )
+    con.execute(f'CREATE MACRO "{view}_as_of"(t) AS TABLE {select}')
+    con.execute(f"SELECT * FROM \"{view}_as_of\"(TIMESTAMP '2000-01-01') LIMIT 0")
+
+
+def _comment(
+    con: duckdb.DuckDBPyConnection, view: View, names: Sequence[str], policy: Policy, role: str, *, history: bool
+) -> None:
+    con.execute(f'COMMENT ON {"VIEW" if history else "TABLE"} "{view.name}" IS {_text(view.grain)}')
+    if history:
+        con.execute(
+            f'COMMENT ON TABLE "{view.name}_history" IS '
+            + _text(f"{view.name} with all that was known before: from known_from until known_to")
+        )
+    for name in names:
+        note = policy.note(role, view.name, name)
+        meaning = view.meanings.get(name, "") + (f" ({note})" if note else "")
+        if meaning:
+            con.execute(f'COMMENT ON COLUMN "{view.name}"."{name}" IS {_text(meaning)}')
+
+
+def _unopenable(path: Path, key: str, role: str) -> list[str]:
+    con = engine.connect()
+    try:
+        _verify(con, path, key, role)
+    except (engine.WarehouseError, PublishError) as error:
+        return [str(error)]
+    finally:
+        con.close()
+    return []
+
+
+def _verify(con: duckdb.DuckDBPyConnection, path: Path, key: str, role: str) -> None:
+    engine.attach(con, path, "published", key, read_only=True)
+    try:
+        found = con.execute("SELECT role FROM published.main.mart").fetchall()
+    finally:
+        con.execute("DETACH published")
+    if found != [(role,)]:
+        raise PublishError(f"{path}: it does not open as the mart of {role}")
+
+
+def _record(warehouse: engine.Warehouse, load_id: str, published_at: dt.datetime) -> None:
+    """The core's own note of it; the pointer is what counts, should a kill come between the two."""
+    with _no_values_in_errors(), _cursor(warehouse) as con:
+        con.execute("BEGIN")
+        con.execute("DELETE FROM publication WHERE load_id = ?", [load_id])
+        con.execute("INSERT INTO publication (load_id, published_at) VALUES (?, ?)", [load_id, published_at])
+        con.execute("COMMIT")
+
+
+# Files and the pointer
+
+
+def _new_version(marts_dir: Path, policy: Policy, load_id: str) -> str:
+    """A name that no file has: the load, or for its second publication load-2, since files are never written again."""
+    number, version = 1, load_id
+    while any((marts_dir / role / f"{version}.duckdb").exists() for role in policy.roles):
+        number += 1
+        version = f"{load_id}-{number}"
+    return version
+
+
+def _discard_all_but(marts_dir: Path, policy: Policy, kept: Publication | None) -> None:
+    """Removes what no publication names: old versions, and what a killed publication left half made."""
+    named = {mart.file for version in ((kept, *kept.previous) if kept else ()) for mart in version.files.values()}
+    for role in policy.roles:
+        for path in (marts_dir / role).glob("*"):
+            if _OURS.fullmatch(path.name) and f"{role}/{path.name}" not in named:
+                path.unlink(missing_ok=True)
+    (marts_dir / f".{_POINTER}.new").unlink(missing_ok=True)
+
+
+def _read_pointer(marts_dir: Path) -> Publication | None:
+    path = marts_dir / _POINTER
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        newest, *older = (_publication(each) for each in (said, *said["previous"]))
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PublishError(f"{path} is damaged; restore it from backup, or remove it and publish again") from error
+    return replace(newest, previous=tuple(older))
+
+
+def _publication(said: Mapping[str, Any]) -> Publication:
+    files = {role: MartFile(mart["file"], mart["sha256"], mart["bytes"]) for role, mart in said["files"].items()}
+    return Publication(said["version"], said["load_id"], said["published_at"], files)
+
+
+def _write_pointer(marts_dir: Path, publication: Publication) -> None:
+    """The switch: one rename, durable before it returns."""
+    newest, *older = (
+        {
+            "version": each.version,
+            "load_id": each.load_id,
+            "published_at": each.published_at,
+            "files": {role: vars(mart) for role, mart in each.files.items()},
+        }
+        for each in (publication, *publication.previous)
+    )
+    new = marts_dir / f".{_POINTER}.new"
+    with _no_values_in_errors():
+        new.write_text(json.dumps({**newest, "previous": older}, indent=2) + "\n", encoding="utf-8")
+        _sync(new)
+        new.replace(marts_dir / _POINTER)
+        _sync(marts_dir)
+
+
+def _sync(path: Path) -> None:
+    """Makes a file, or the names in a folder, outlive a power cut."""
+    if path.is_dir() and os.name != "posix":
+        return  # Windows has no handle on a folder to flush
+    handle = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,38 @@
+"""Releasing held-back rows: repaired if need be, they go through the line again with the next night."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from warehouse.engine import Warehouse
+
+
+class QuarantineError(Exception):
+    """A row cannot be released; says why and what is allowed."""
+
+
+def release(warehouse: Warehouse, quarantine_id: str, *, by: str, repairs: Mapping[str, str]) -> None:
+    """Marks one row as released by a person, with the columns they repaired. The row itself stays as received.
+
+    Raises QuarantineError for an unknown row, one released before, or a repair of a column the row does not have.
+    """
+    held = warehouse.rows("SELECT content, released_by FROM quarantine WHERE quarantine_id = ?", [quarantine_id])
+    if not held:
+        raise QuarantineError(f"{quarantine_id}: no such row; see tessera quarantine list")
+    if held[0]["released_by"] is not None:
+        raise QuarantineError(f"{quarantine_id}: was released before, by {held[0]['released_by']}")
+    try:
+        row = json.loads(held[0]["content"])
+    except ValueError:
+        row = {}
+    unknown = sorted(set(repairs) - set(row)) if row else []
+    if unknown:
+        raise QuarantineError(
+            f"{quarantine_id}: no column(s) {', '.join(unknown)}; the row has {', '.join(sorted(row))}"
+        )
+    with warehouse.transaction() as con:
+        con.execute(
+            "UPDATE quarantine SET released_by = ?, repairs = ? WHERE quarantine_id = ?",
+            [by, json.dumps(dict(repairs)), quarantine_id],
+        )

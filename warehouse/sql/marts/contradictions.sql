@@ -1,0 +1,74 @@
+-- contradictions: one row per person and attribute about which their current records do not agree.
+-- sorted by: person_id, attribute
+-- column attribute: What they differ in
+-- column values: Who says what: agency, value, record_id and recorded_at of every current record that states it
+-- column first_seen_load: The load with which the second of the values came to be known of this person
+-- column status: open: the sources still differ
+-- column address_protected: The address is restricted, or that of somebody in the household is
+WITH stated AS (
+    SELECT * FROM stated_value
+    WHERE
+        is_definite
+        AND attribute IN (
+            'birth_date', 'sex', 'family_name', 'given_names', 'nhs_number', 'upn', 'postcode', 'ethnicity'
+        )
+),
+
+loads AS (
+    SELECT load_id, load_seq FROM night
+),
+
+protected_people AS (
+    SELECT person_id FROM protected_person
+),
+
+differing AS (
+    SELECT person_id, attribute
+    FROM stated
+    WHERE is_current
+    GROUP BY person_id, attribute
+    HAVING min(compared) <> max(compared)
+),
+
+disputed AS (
+    SELECT
+        person_id,
+        attribute,
+        list({
+            'agency': agency,
+            'value': value,
+            'record_id': record_id,
+            'recorded_at': recorded_at
+        } ORDER BY agency, record_id, value) AS "values"
+    FROM stated
+    SEMI JOIN differing USING (person_id, attribute)
+    WHERE is_current
+    GROUP BY person_id, attribute
+),
+
+-- When each value that is still stated was first stated of the person, also by versions since superseded.
+arrivals AS (
+    SELECT stated.person_id, stated.attribute, stated.compared, min(stated.arrived_seq) AS arrived_seq
+    FROM stated
+    SEMI JOIN differing USING (person_id, attribute)
+    GROUP BY stated.person_id, stated.attribute, stated.compared
+    HAVING bool_or(stated.is_current)
+),
+
+seconds AS (
+    SELECT person_id, attribute, list_sort(list(arrived_seq))[2] AS load_seq
+    FROM arrivals
+    GROUP BY person_id, attribute
+)
+
+SELECT
+    disputed.person_id,
+    disputed.attribute,
+    disputed."values",
+    loads.load_id AS first_seen_load,
+    'open' AS status,
+    protected_people.person_id IS NOT NULL AS address_protected
+FROM disputed
+INNER JOIN seconds ON disputed.person_id = seconds.person_id AND disputed.attribute = seconds.attribute
+LEFT JOIN loads ON seconds.load_seq = loads.load_seq
+LEFT JOIN protected_people ON disputed.person_id = protected_people.person_id
