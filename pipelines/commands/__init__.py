@@ -1,0 +1,1 @@
+"""The commands of `tessera`, one module an area. They arrange and print; the work is done by the modules they call."""
