@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from connectors.contract import Feed, Output
+from connectors.contract import Feed, Lookup, Output
 from warehouse.schema import COMMON_MODEL, Relation
 
 _WITHDRAWN = "it is no longer in the agency's full delivery"
@@ -47,19 +47,65 @@ def conform(con: duckdb.DuckDBPyConnection, feed: Feed, options: Mapping[str, An
             f'CREATE OR REPLACE TABLE staged."{prefix}_{relation.name}" AS SELECT * FROM "{relation.name}" LIMIT 0'
         )
     staged = 0
-    groups: dict[tuple[str, tuple[str, ...]], list[Output]] = {}
-    for output in feed.conform(options):
+    lookups = Lookups(con, feed, feed.lookups(options))
+    groups: dict[tuple[str, tuple[str, ...], str], list[Output]] = {}
+    for output in feed.outputs(options):
         unit = output.unit or ("scope", *feed.table(output.reads).key)
-        groups.setdefault((output.reads, tuple(name.lower() for name in unit)), []).append(output)
-    for (table, unit), outputs in groups.items():
-        if not _select_rows(con, feed, table, unit, outputs, load):
+        groups.setdefault((output.reads, tuple(name.lower() for name in unit), output.where or "true"), []).append(
+            output
+        )
+    for (table, unit, where), outputs in groups.items():
+        if not _select_rows(con, feed, table, unit, where, outputs, lookups, load):
             continue
         for output in outputs:
-            staged += _stage(con, feed, output, load)
+            staged += _stage(con, feed, output, lookups, load)
         con.execute(
             f'INSERT INTO staged."{prefix}_units" SELECT u.source_key, u.retracted, u.reason FROM temp.touched_units u'
         )
+    lookups.drop()
     return staged
+
+
+class Lookups:
+    """What outputs look up: the feed's current raw rows, and its lookups, each made when it is first read."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, feed: Feed, lookups: Sequence[Lookup]) -> None:
+        self._con, self._feed = con, feed
+        self._sql = {lookup.name: lookup.sql for lookup in lookups}
+        self._places = {f"raw_{table.name}": _current(feed, table.name) for table in feed.tables}
+        self._made: list[str] = []
+
+    def place(self, sql: str) -> str:
+        """The SQL with every raw table and lookup it names in its place."""
+        for name in self._sql:
+            if "{" + name + "}" in sql and name not in self._made:
+                self._make(name)
+        for name in self._made:
+            sql = sql.replace("{" + name + "}", f'temp."lookup_{name}"')
+        for name, place in self._places.items():
+            sql = sql.replace("{" + name + "}", place)
+        return sql
+
+    def tables_read(self, sql: str) -> list[str]:
+        """The raw tables that some SQL looks things up in, itself or through a lookup."""
+        read = sql + "".join(self.tables_sql(name) for name in self._sql if "{" + name + "}" in sql)
+        return [table.name for table in self._feed.tables if "{raw_" + table.name + "}" in read]
+
+    def tables_sql(self, name: str) -> str:
+        own = self._sql[name]
+        return own + "".join(self.tables_sql(other) for other in self._sql if "{" + other + "}" in own)
+
+    def drop(self) -> None:
+        for name in self._made:
+            self._con.execute(f'DROP TABLE temp."lookup_{name}"')
+
+    def _make(self, name: str) -> None:
+        sql = self.place(self._sql[name])
+        try:
+            self._con.execute(f'CREATE OR REPLACE TEMP TABLE "lookup_{name}" AS {sql}')
+        except duckdb.Error as error:
+            raise ConformError(f"{self._feed.id}: the lookup {name} fails: {_first_line(error)}") from None
+        self._made.append(name)
 
 
 def _select_rows(
@@ -67,7 +113,9 @@ def _select_rows(
     feed: Feed,
     table: str,
     unit: tuple[str, ...],
+    where: str,
     outputs: Sequence[Output],
+    lookups: Lookups,
     load: Conforming,
 ) -> bool:
     """temp.touched_units and temp.unit_rows: the units that changed, and their current rows with lineage.
@@ -91,9 +139,9 @@ def _select_rows(
     retracting = {(output.retracts, output.retract_reason) for output in outputs if output.retracts}
     retracted = " OR ".join(f"({condition})" for condition, _ in retracting) or "false"
     reason = next(iter(retracting))[1] if retracting else ""
-    touched = f"SELECT {columns} FROM {raw} WHERE load_seq > $seq OR superseded_seq > $seq"
-    if feed.delivery == "full" and _news_elsewhere(con, feed, outputs, load):
-        touched += f" UNION SELECT {columns} FROM {raw} WHERE superseded_seq IS NULL"
+    touched = f"SELECT {columns} FROM {raw} WHERE (load_seq > $seq OR superseded_seq > $seq) AND ({where})"
+    if feed.delivery == "full" and _news_elsewhere(con, feed, outputs, lookups, load):
+        touched += f" UNION SELECT {columns} FROM {raw} WHERE superseded_seq IS NULL AND ({where})"
     con.execute(f"CREATE OR REPLACE TEMP TABLE touched AS SELECT DISTINCT * FROM ({touched})", {"seq": load.loaded_seq})
     if con.execute("SELECT 1 FROM temp.touched LIMIT 1").fetchone() is None:
         return False
@@ -101,7 +149,7 @@ def _select_rows(
         f"CREATE OR REPLACE TEMP TABLE unit_rows_all AS "
         f"SELECT r.*, struct_pack(source_key := {key['r']}, raw_row_id := r.raw_row_id, extracted_at := r.extracted_at) AS lineage, "
         f"coalesce({retracted}, false) AS is_retracted FROM {raw} r SEMI JOIN temp.touched t ON {same} "
-        "WHERE r.superseded_seq IS NULL"
+        f"WHERE r.superseded_seq IS NULL AND ({where})"
     )
     con.execute(
         "CREATE OR REPLACE TEMP VIEW unit_rows AS SELECT * EXCLUDE (is_retracted) FROM temp.unit_rows_all WHERE NOT is_retracted"
@@ -116,9 +164,11 @@ def _select_rows(
     return True
 
 
-def _news_elsewhere(con: duckdb.DuckDBPyConnection, feed: Feed, outputs: Sequence[Output], load: Conforming) -> bool:
+def _news_elsewhere(
+    con: duckdb.DuckDBPyConnection, feed: Feed, outputs: Sequence[Output], lookups: Lookups, load: Conforming
+) -> bool:
     """Whether a raw table that an output looks things up in has news; then what was looked up may read differently now."""
-    looked_up = [t.name for t in feed.tables if any("{raw_" + t.name + "}" in output.sql for output in outputs)]
+    looked_up = {name for output in outputs for name in lookups.tables_read(output.sql)}
     return any(
         con.execute(
             f'SELECT 1 FROM raw."{feed.raw(name)}" WHERE load_seq > $seq OR superseded_seq > $seq LIMIT 1',
@@ -128,14 +178,12 @@ def _news_elsewhere(con: duckdb.DuckDBPyConnection, feed: Feed, outputs: Sequenc
     )
 
 
-def _stage(con: duckdb.DuckDBPyConnection, feed: Feed, output: Output, load: Conforming) -> int:
+def _stage(con: duckdb.DuckDBPyConnection, feed: Feed, output: Output, lookups: Lookups, load: Conforming) -> int:
     relation = COMMON_MODEL.get(output.table)
     if relation is None:
         raise ConformError(f"{feed.id}: an output names {output.table}, which is no table of the common model")
-    places = {f"raw_{table.name}": _current(feed, table.name) for table in feed.tables}
     sql = output.sql.replace("{rows}", "temp.unit_rows").replace("{feed}", feed.id).replace("{agency}", feed.agency)
-    for name, place in places.items():
-        sql = sql.replace("{" + name + "}", place)
+    sql = lookups.place(sql)
     try:
         given = [row[0] for row in con.execute(f"DESCRIBE {sql}").fetchall()]
         _check_columns(feed, output, relation, given)

@@ -6,7 +6,7 @@ What must not live here: anything that reads a file or knows an agency.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -81,6 +81,17 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Lookup:
+    """A SELECT that several outputs of a feed read as {name}: worked out once a night, and only if one of them has work.
+
+    Its `sql` may read {raw_<table>} and the lookups given before it.
+    """
+
+    name: str
+    sql: str
+
+
+@dataclass(frozen=True)
 class Output:
     """One SELECT that turns raw rows into rows of one common-model table.
 
@@ -88,9 +99,12 @@ class Output:
     any row of a unit is new, changed or withdrawn, `sql` is run over all current rows of the unit, and its result
     replaces what the unit said before. By default the unit is the table's key (row by row).
 
+    `where` is a condition on raw rows: only rows that meet it belong to a unit of this output.
+
     In `sql`, {rows} stands for those raw rows: the contract's columns as text, `lineage` (to be selected as it is),
     `scope`, `extracted_at`, `row_number`, `extra`; {raw_<table>} stands for all current rows of another raw table of
-    the feed: in a full delivery, news there makes every unit be worked out again; in a delta it does not. The SELECT
+    the feed, {<name>} for a Lookup: in a full delivery, news there makes every unit be worked out again; in a delta it
+    does not. The SELECT
     names columns of the common-model table; those left out are empty. It gives `source_person_id`, from which record_id
     follows, and for events and spans a `ref` that is unique within the unit.
     `retracts` is a condition on raw rows: where it holds nothing new is said, and what the unit had said is retracted.
@@ -100,6 +114,7 @@ class Output:
     reads: str
     sql: str
     unit: tuple[str, ...] | None = None
+    where: str | None = None
     retracts: str | None = None
     retract_reason: str = "the agency marked it as entered in error"
 
@@ -122,7 +137,7 @@ class Feed:
     `delivery` full means that what is not in it is no longer so; delta that it holds only news.
     `expect` is the cadence after which silence becomes stale. `scope` turns the source's options into the name of the
     delivery a full extract speaks for (a collection year, a term); other scopes are left alone.
-    `conform` turns the source's options into the outputs. `recognise` is how a file finds its table: by its columns
+    `conform` turns the source's options into the outputs and what they look up. `recognise` is how a file finds its table: by its columns
     (header), by element or resource type within the file (element), or by database table name (name).
     """
 
@@ -131,7 +146,7 @@ class Feed:
     title: str
     format: Literal["csv", "xml", "fhir", "json", "sql", "tabular"]
     tables: tuple[Table, ...]
-    conform: Callable[[Mapping[str, Any]], list[Output]]
+    conform: Callable[[Mapping[str, Any]], Sequence[Output | Lookup]]
     delivery: Literal["full", "delta"] = "delta"
     expect: Literal["daily", "weekly", "termly", "yearly"] = "daily"
     unit: Literal["file", "set", "table"] = "file"
@@ -143,6 +158,12 @@ class Feed:
     def id(self) -> str:
         """How the CLI and configuration name it: agency.feed."""
         return f"{self.agency}.{self.name}"
+
+    def outputs(self, options: Mapping[str, Any]) -> list[Output]:
+        return [step for step in self.conform(options) if isinstance(step, Output)]
+
+    def lookups(self, options: Mapping[str, Any]) -> list[Lookup]:
+        return [step for step in self.conform(options) if isinstance(step, Lookup)]
 
     def table(self, name: str) -> Table:
         return next(table for table in self.tables if table.name == name)

@@ -36,7 +36,7 @@ def told_by(feed: Feed) -> set[str]:
     options = {option.name: option.default for option in feed.options}
     found: set[str] = set()
     with duckdb.connect() as con:
-        for output in feed.conform(options):
+        for output in feed.outputs(options):
             if output.table == "event":
                 found |= _literals(con, output.sql, "event_type")
     return found

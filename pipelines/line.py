@@ -477,7 +477,13 @@ class FeedLanding:
 
     def _land_released(self) -> None:
         """Rows that a person put through again, with their repairs."""
-        for table, raw in self.raws.items():
+        waiting = self.con.execute(
+            "SELECT DISTINCT table_name FROM quarantine WHERE released_by IS NOT NULL AND released_load_id IS NULL "
+            "AND agency = ? AND feed = ?",
+            [self.feed.agency, self.feed.name],
+        ).fetchall()
+        for table in [name for (name,) in waiting if name in self.raws]:
+            raw = self.raws[table]
             columns = ", ".join(
                 f'coalesce(repairs ->> \'$."{name}"\', CASE WHEN json_valid(content) THEN content ->> \'$."{name}"\' END) AS "{name}"'
                 for name in raw.columns

@@ -95,7 +95,8 @@ def land(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: 
         f"""
         CREATE OR REPLACE TEMP TABLE disposed AS
         WITH keyed AS (
-            SELECT *, CASE WHEN _problem IS NOT NULL OR {keyless} THEN NULL ELSE concat_ws('/', nullif($scope, ''), {key}) END
+            SELECT rowid AS place, row_number,
+                   CASE WHEN _problem IS NOT NULL OR {keyless} THEN NULL ELSE concat_ws('/', nullif($scope, ''), {key}) END
                    AS source_key, md5(concat_ws(chr(31), {content})) AS row_hash, {version} AS version_at
             FROM {received}
         ),
@@ -111,7 +112,7 @@ def land(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: 
         known AS (
             SELECT DISTINCT source_key, row_hash FROM {raw.relation} WHERE source_key IN (SELECT source_key FROM ranked WHERE _place > 1)
         )
-        SELECT ranked.* EXCLUDE (_place, _newest_hash),
+        SELECT ranked.place, ranked.row_number, ranked.source_key, ranked.row_hash, ranked.version_at,
                concat_ws(':', $table, $seq, $file_id, ranked.row_number) AS raw_row_id,
                CASE WHEN ranked.source_key IS NULL THEN 'quarantined'
                     WHEN _place = 1 AND current.source_key IS NULL THEN 'landed'
@@ -127,8 +128,8 @@ def land(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: 
         {"scope": arrived.scope, "table": raw.table, "file_id": arrived.file_id, "seq": arrived.load_seq},
     )
     _supersede(con, raw, arrived)
-    _append(con, raw, arrived)
-    _quarantine(con, raw, arrived)
+    _append(con, raw, received, arrived)
+    _quarantine(con, raw, received, arrived)
     counts = dict(con.execute("SELECT disposition, count(*) FROM temp.disposed GROUP BY disposition").fetchall())
     books = Books(
         sum(counts.values()),
@@ -156,17 +157,18 @@ def _supersede(con: duckdb.DuckDBPyConnection, raw: RawTable, arrived: Arrived) 
     )
 
 
-def _append(con: duckdb.DuckDBPyConnection, raw: RawTable, arrived: Arrived) -> None:
-    columns = ", ".join(_q(name) for name in raw.columns)
+def _append(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: Arrived) -> None:
+    names = ", ".join(_q(name) for name in raw.columns)
+    columns = ", ".join(f"r.{_q(name)}" for name in raw.columns)
     # Not ordered: in DuckDB 1.5 an ordered insert of no rows makes a later large insert into the same empty table, within one
     # transaction, vanish without an error (tests/integration/test_versions.py holds the case).
     con.execute(
         f"""
-        INSERT INTO {raw.relation} ({columns}, raw_row_id, load_id, load_seq, file_id, row_number, scope, source_key, row_hash,
+        INSERT INTO {raw.relation} ({names}, raw_row_id, load_id, load_seq, file_id, row_number, scope, source_key, row_hash,
                                     version_at, extracted_at, superseded_seq, vanished_seq, extra)
-        SELECT {columns}, raw_row_id, $load_id, $seq, $file_id, row_number, $scope, source_key, row_hash, version_at,
-               $extracted_at, CASE WHEN disposition = 'superseded' THEN $seq END, NULL, extra
-        FROM temp.disposed WHERE disposition IN ('landed', 'superseded')
+        SELECT {columns}, d.raw_row_id, $load_id, $seq, $file_id, d.row_number, $scope, d.source_key, d.row_hash, d.version_at,
+               $extracted_at, CASE WHEN d.disposition = 'superseded' THEN $seq END, NULL, r.extra
+        FROM temp.disposed d JOIN {received} r ON r.rowid = d.place WHERE d.disposition IN ('landed', 'superseded')
         """,
         {
             "load_id": arrived.load_id,
@@ -178,19 +180,19 @@ def _append(con: duckdb.DuckDBPyConnection, raw: RawTable, arrived: Arrived) -> 
     )
 
 
-def _quarantine(con: duckdb.DuckDBPyConnection, raw: RawTable, arrived: Arrived) -> None:
+def _quarantine(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: Arrived) -> None:
     """Holds rows back whole; the same bytes sent again are held once."""
-    as_json = "json_object(" + ", ".join(f"'{name}', {_q(name)}" for name in raw.columns) + ")::VARCHAR"
+    as_json = "json_object(" + ", ".join(f"'{name}', r.{_q(name)}" for name in raw.columns) + ")::VARCHAR"
     needed = ", ".join(raw.key)
     con.execute(
         f"""
         INSERT INTO quarantine
         SELECT concat_ws(':', $table, nullif($scope, ''), $file_id, d.row_number) AS held, $load_id, $agency, $feed, $table, $file_id,
                d.row_number,
-               $name || ', ' || coalesce(d._problem, 'row ' || d.row_number || ': the key ({needed}) is empty, so it cannot be told '
+               $name || ', ' || coalesce(r._problem, 'row ' || d.row_number || ': the key ({needed}) is empty, so it cannot be told '
                || 'which row it is; ask for it again with the key, or repair and release it'),
-               coalesce(d._content, {as_json}), NULL, NULL, NULL
-        FROM temp.disposed d
+               coalesce(r._content, {as_json}), NULL, NULL, NULL
+        FROM temp.disposed d JOIN {received} r ON r.rowid = d.place
         WHERE d.disposition = 'quarantined' AND held NOT IN (SELECT quarantine_id FROM quarantine)
         """,
         {

@@ -10,15 +10,17 @@ import codecs
 import csv
 import io
 
+import duckdb
+
 from connectors.contract import Feed
 from connectors.readers.received import (
     Parsed,
     ReadableFile,
     UnreadableFile,
     columns_of,
-    create_received,
     literal,
     new_relation,
+    quoted,
     recognise,
 )
 
@@ -40,48 +42,60 @@ def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
     location, notes, head = as_utf8(file)
     header, delimiter = _header(feed, file.name, head)
     table, matched = recognise(feed, file.name, header)
-    relation = create_received(file.con, table)
-    parsed = new_relation().removeprefix("temp.")
-    columns = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(len(header)))
-    file.con.execute(
-        f"CREATE TEMP TABLE {parsed} AS SELECT row_number() OVER () AS ordinal, * FROM read_csv({literal(location)}, "
-        f"header = true, auto_detect = false, delim = {literal(delimiter)}, quote = '\"', escape = '\"', "
-        f"max_line_size = {MAX_ROW}, store_rejects = true, rejects_table = '{parsed}_rejects', "
-        f"rejects_scan = '{parsed}_scans', ignore_errors = true, columns = {{{columns}}})"
-    )
+    relation = new_relation()
+    rows = relation.removeprefix("temp.")
     positions = {matched[name]: index for index, name in reversed(list(enumerate(header))) if name in matched}
     known = set(positions.values())
-    selected = ", ".join(f"c{positions[name]}" if name in positions else "NULL" for name in columns_of(table))
+    selected = "".join(
+        f"{f'c{positions[name]}' if name in positions else 'NULL::VARCHAR'} AS {quoted(name)}, "
+        for name in columns_of(table)
+    )
     unknown = [(index, name) for index, name in enumerate(header) if index not in known]
     extra = (
         "json_object("
         + ", ".join(f"{literal(name or f'column {index + 1}')}, c{index}" for index, name in unknown)
         + ")::VARCHAR"
         if unknown
-        else "NULL"
+        else "NULL::VARCHAR"
     )
-    # A rejected row's line is its place in the file; the k-th good row stands as many places later as rows were rejected before it.
-    file.con.execute(f"""
-        INSERT INTO {relation}
-        WITH rejected AS (SELECT DISTINCT line FROM temp.{parsed}_rejects),
-        shifted AS (
-            SELECT line - row_number() OVER (ORDER BY line) - 1 AS good_before, row_number() OVER (ORDER BY line) AS shift
-            FROM rejected
-        ),
-        steps AS (SELECT good_before, max(shift) AS shift FROM shifted GROUP BY good_before)
-        SELECT p.ordinal + 1 + coalesce(s.shift, 0), {selected}, {extra}, NULL, NULL
-        FROM temp.{parsed} p ASOF LEFT JOIN steps s ON p.ordinal > s.good_before
-    """)
-    cases = " ".join(f"WHEN {literal(kind)} THEN {literal(text)}" for kind, text in _PROBLEMS.items())
-    file.con.execute(f"""
-        INSERT INTO {relation} (row_number, _problem, _content)
-        SELECT line, 'row ' || line || ': ' || CASE any_value(error_type::VARCHAR) {cases} ELSE 'cannot be read' END
-               || '; ask for the row again or repair it and release it', any_value(csv_line)
-        FROM temp.{parsed}_rejects GROUP BY line
-    """)
-    for name in (parsed, f"{parsed}_rejects", f"{parsed}_scans"):
+    columns = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(len(header)))
+    file.con.execute(
+        f"CREATE TEMP TABLE {rows} AS SELECT 1 + row_number() OVER () AS row_number, {selected}{extra} AS extra, "
+        f"NULL::VARCHAR AS _problem, NULL::VARCHAR AS _content FROM read_csv({literal(location)}, "
+        f"header = true, auto_detect = false, delim = {literal(delimiter)}, quote = '\"', escape = '\"', "
+        f"max_line_size = {MAX_ROW}, store_rejects = true, rejects_table = '{rows}_rejects', "
+        f"rejects_scan = '{rows}_scans', ignore_errors = true, columns = {{{columns}}})"
+    )
+    if file.con.execute(f"SELECT 1 FROM temp.{rows}_rejects LIMIT 1").fetchone():
+        _place_rejected(file.con, rows)
+    for name in (f"{rows}_rejects", f"{rows}_scans"):
         file.con.execute(f"DROP TABLE IF EXISTS temp.{name}")
     return [Parsed(table, relation, notes, tuple(header))]
+
+
+def _place_rejected(con: duckdb.DuckDBPyConnection, rows: str) -> None:
+    """Puts the rows that DuckDB rejected among the others, and gives every row its place in the file."""
+    # A rejected row's line is its place in the file; the k-th good row stands as many places later as rows were rejected before it.
+    con.execute(f"""
+        UPDATE temp.{rows} AS r SET row_number = r.row_number + moved.shift
+        FROM (
+            WITH rejected AS (SELECT DISTINCT line FROM temp.{rows}_rejects),
+            shifted AS (
+                SELECT line - row_number() OVER (ORDER BY line) - 1 AS good_before, row_number() OVER (ORDER BY line) AS shift
+                FROM rejected
+            ),
+            steps AS (SELECT good_before, max(shift) AS shift FROM shifted GROUP BY good_before)
+            SELECT p.row_number, s.shift FROM temp.{rows} p ASOF JOIN steps s ON p.row_number - 1 > s.good_before
+        ) moved
+        WHERE moved.row_number = r.row_number
+    """)
+    cases = " ".join(f"WHEN {literal(kind)} THEN {literal(text)}" for kind, text in _PROBLEMS.items())
+    con.execute(f"""
+        INSERT INTO temp.{rows} (row_number, _problem, _content)
+        SELECT line, 'row ' || line || ': ' || CASE any_value(error_type::VARCHAR) {cases} ELSE 'cannot be read' END
+               || '; ask for the row again or repair it and release it', any_value(csv_line)
+        FROM temp.{rows}_rejects GROUP BY line
+    """)
 
 
 def as_utf8(file: ReadableFile) -> tuple[str, tuple[str, ...], str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connectors.contract import Feed, Option, Output
+from connectors.contract import Feed, Lookup, Option, Output
 from connectors.school.census_tables import DATE_FORMATS, TABLES
 
 _TERMS = ("autumn", "spring", "summer")
@@ -25,7 +25,7 @@ _NATIVE_ID_IDENTIFIES = 0.9
 # longer on roll, then the latest census day. Census days: first Thursday of October, third Thursday of January, third
 # Thursday of May (DfE school census guide), unless the return says its reference date. The census says as of when it
 # holds, not when a dated event was written down: such events have no recorded_at.
-_PEOPLE = f"""
+_PERSON = f"""
     WITH pupil AS (
         SELECT raw_row_id, scope, true AS on_roll, tidy(pupilonrolltableid) AS table_id, tidy(nativeid) AS nativeid,
                schoolcensustableid, upn, formerupn, uniquelearnernumber, surname, forename, middlenames,
@@ -56,7 +56,14 @@ _PEOPLE = f"""
         FROM {{raw_schoolcensus}} GROUP BY ALL
     ),
     placed AS (
-        SELECT p.*, CASE WHEN d.native_id_identifies THEN coalesce(p.nativeid, p.table_id) ELSE p.table_id END
+        SELECT p.* REPLACE (
+                   tidy(p.forename) AS forename, tidy(p.surname) AS surname, tidy(p.middlenames) AS middlenames,
+                   tidy(p.preferredsurname) AS preferredsurname, tidy(p.formersurname) AS formersurname,
+                   tidy(p.dob) AS dob, tidy(p.sex) AS sex, tidy(p.ethnicity) AS ethnicity, compact(p.upn) AS upn,
+                   compact(p.formerupn) AS formerupn, compact(p.uniquelearnernumber) AS uniquelearnernumber
+               ),
+               read_date_as(p.dob, {_DATES}) AS born, upn_status(p.upn) AS upn_is,
+               CASE WHEN d.native_id_identifies THEN coalesce(p.nativeid, p.table_id) ELSE p.table_id END
                    AS source_person_id,
                coalesce(c.school, CASE WHEN NOT d.native_id_identifies THEN p.nativeid END) AS school,
                coalesce(c.reference_day, d.usual_day) AS census_day,
@@ -64,14 +71,12 @@ _PEOPLE = f"""
         FROM pupil p
         JOIN delivery d ON d.scope = p.scope
         LEFT JOIN census_return c ON c.scope = p.scope AND c.schoolcensustableid = tidy(p.schoolcensustableid)
-    ),
-    person AS (
-        SELECT *, row_number() OVER (
-            PARTITION BY source_person_id
-            ORDER BY on_roll DESC, census_day DESC, entered DESC NULLS LAST, raw_row_id DESC
-        ) AS recency
-        FROM placed
-    )"""
+    )
+    SELECT *, row_number() OVER (
+        PARTITION BY source_person_id
+        ORDER BY on_roll DESC, census_day DESC, entered DESC NULLS LAST, raw_row_id DESC
+    ) AS recency
+    FROM placed"""
 
 _ADDRESS_LINES = (
     "tidy(saon), tidy(paon), tidy(street), tidy(locality), tidy(town), tidy(administrativearea), tidy(posttown), "
@@ -80,10 +85,8 @@ _ADDRESS_LINES = (
 
 # The addresses of a pupil: those of the latest term that gives any are where the pupil lives (a pupil with two homes
 # has both), others are previous ones. UPRN: tools that read it as a number leave 100012345678.0 behind; -1 is none.
-_ADDRESSES = (
-    _PEOPLE
-    + f""",
-    given AS (
+_LIVED = f"""
+    WITH given AS (
         SELECT raw_row_id, extracted_at, scope, true AS on_roll, pupilonrolltableid AS table_id,
                addressesonrollorderseqcolumn AS place, concat_ws(', ', {_ADDRESS_LINES}) AS lines, postcode,
                uniquepropertyreferencenumber AS uprn
@@ -96,129 +99,110 @@ _ADDRESSES = (
         SELECT raw_row_id, extracted_at, scope, false, pupilnolongeronrolltableid, addressesoffrollorderseqcolumn,
                '', postcode, uniquepropertyreferencenumber
         FROM {{raw_addressesoffroll}}
-    ),
-    lived AS (
-        SELECT p.source_person_id, p.census_day, g.raw_row_id, g.extracted_at, nullif(g.lines, '') AS address,
-               read_postcode(g.postcode) AS postcode,
-               ltrim(regexp_extract(tidy(g.uprn), '^([0-9]+)([.]0+)?$', 1), '0') AS uprn,
-               dense_rank() OVER (
-                   PARTITION BY p.source_person_id ORDER BY p.census_day DESC, p.on_roll DESC
-               ) AS term_rank,
-               row_number() OVER (
-                   PARTITION BY p.source_person_id
-                   ORDER BY p.census_day DESC, p.on_roll DESC, try_cast(g.place AS INT), g.raw_row_id
-               ) AS rank
-        FROM given g
-        JOIN person p ON p.scope = g.scope AND p.on_roll = g.on_roll AND p.table_id = tidy(g.table_id)
-        WHERE g.lines <> '' OR tidy(g.postcode) IS NOT NULL OR tidy(g.uprn) IS NOT NULL
-    )"""
-)
+    )
+    SELECT p.source_person_id, p.census_day, g.raw_row_id, g.extracted_at, nullif(g.lines, '') AS address,
+           read_postcode(g.postcode) AS postcode,
+           ltrim(regexp_extract(tidy(g.uprn), '^([0-9]+)([.]0+)?$', 1), '0') AS uprn,
+           dense_rank() OVER (
+               PARTITION BY p.source_person_id ORDER BY p.census_day DESC, p.on_roll DESC
+           ) AS term_rank,
+           row_number() OVER (
+               PARTITION BY p.source_person_id
+               ORDER BY p.census_day DESC, p.on_roll DESC, try_cast(g.place AS INT), g.raw_row_id
+           ) AS rank
+    FROM given g
+    JOIN {{person}} p ON p.scope = g.scope AND p.on_roll = g.on_roll AND p.table_id = tidy(g.table_id)
+    WHERE g.lines <> '' OR tidy(g.postcode) IS NOT NULL OR tidy(g.uprn) IS NOT NULL"""
 
 # Ethnicity is collected in spring only: the latest term that gives one counts.
-_PERSON_RECORD = (
-    _ADDRESSES
-    + f""",
-    latest_ethnicity AS (
-        SELECT source_person_id, arg_min(tidy(ethnicity), recency) AS ethnicity
-        FROM person WHERE tidy(ethnicity) IS NOT NULL GROUP BY source_person_id
+_PERSON_RECORD = """
+    WITH latest_ethnicity AS (
+        SELECT source_person_id, arg_min(ethnicity, recency) AS ethnicity
+        FROM {person} WHERE ethnicity IS NOT NULL GROUP BY source_person_id
     )
     SELECT r.lineage, p.source_person_id, 'child' AS role,
-           tidy(p.forename) AS given_names, tidy(p.surname) AS family_name,
-           read_date_as(p.dob, {_DATES}) AS birth_date,
-           CASE WHEN read_date_as(p.dob, {_DATES}) IS NULL THEN 'unknown' ELSE 'day' END AS birth_date_precision,
-           CASE WHEN read_date_as(p.dob, {_DATES}) IS NULL THEN tidy(p.dob) END AS birth_date_text,
-           as_sex_dfe(left(tidy(p.sex), 1)) AS sex, tidy(p.sex) AS sex_source_code,
+           p.forename AS given_names, p.surname AS family_name, p.born AS birth_date,
+           CASE WHEN p.born IS NULL THEN 'unknown' ELSE 'day' END AS birth_date_precision,
+           CASE WHEN p.born IS NULL THEN p.dob END AS birth_date_text,
+           as_sex_dfe(left(p.sex, 1)) AS sex, p.sex AS sex_source_code,
            as_ethnicity_dfe(e.ethnicity) AS ethnicity, e.ethnicity AS ethnicity_source_code,
-           compact(p.upn) AS upn, h.postcode,
+           p.upn, h.postcode,
            list_filter([
-               CASE WHEN tidy(p.dob) IS NULL THEN 'no_birth_date'
-                    WHEN read_date_as(p.dob, {_DATES}) IS NULL THEN 'bad_birth_date' END,
-               CASE WHEN tidy(p.sex) IS NOT NULL AND as_sex_dfe(left(tidy(p.sex), 1)) IS NULL THEN 'unmapped_sex' END,
+               CASE WHEN p.dob IS NULL THEN 'no_birth_date' WHEN p.born IS NULL THEN 'bad_birth_date' END,
+               CASE WHEN p.sex IS NOT NULL AND as_sex_dfe(left(p.sex, 1)) IS NULL THEN 'unmapped_sex' END,
                CASE WHEN e.ethnicity IS NOT NULL AND as_ethnicity_dfe(e.ethnicity) IS NULL
                     THEN 'unmapped_ethnicity' END,
-               CASE WHEN upn_status(p.upn) = 'invalid' THEN 'invalid_upn' END,
+               CASE WHEN p.upn_is = 'invalid' THEN 'invalid_upn' END,
                CASE WHEN is_pseudo_postcode(h.postcode) THEN 'pseudo_postcode'
                     WHEN NOT is_postcode(h.postcode) THEN 'bad_postcode' END
            ], x -> x IS NOT NULL) AS flags,
            p.census_day AS recorded_at
-    FROM person p
-    JOIN {{rows}} r ON r.raw_row_id = p.raw_row_id
-    LEFT JOIN lived h ON h.source_person_id = p.source_person_id AND h.rank = 1
+    FROM {person} p
+    JOIN {rows} r ON r.raw_row_id = p.raw_row_id
+    LEFT JOIN {lived} h ON h.source_person_id = p.source_person_id AND h.rank = 1
     LEFT JOIN latest_ethnicity e ON e.source_person_id = p.source_person_id
     WHERE p.recency = 1"""
-)
 
 # A name of another term that differs is a former one, or, where the pupil has since left, one known by later.
-_NAMES = (
-    _PEOPLE
-    + """,
-    said AS (
-        SELECT source_person_id, raw_row_id, recency, census_day, 'current' AS kind,
-               tidy(forename) AS given_names, tidy(surname) AS family_name
-        FROM person
+_NAMES = """
+    WITH said AS (
+        SELECT source_person_id, raw_row_id, recency, census_day, 'current' AS kind, forename AS given_names,
+               surname AS family_name
+        FROM {person}
         UNION ALL
-        SELECT source_person_id, raw_row_id, recency, census_day, 'preferred', tidy(forename), tidy(preferredsurname)
-        FROM person WHERE tidy(preferredsurname) IS NOT NULL
+        SELECT source_person_id, raw_row_id, recency, census_day, 'preferred', forename, preferredsurname
+        FROM {person} WHERE preferredsurname IS NOT NULL
         UNION ALL
-        SELECT source_person_id, raw_row_id, recency, census_day, 'former', tidy(forename), tidy(formersurname)
-        FROM person WHERE tidy(formersurname) IS NOT NULL
+        SELECT source_person_id, raw_row_id, recency, census_day, 'former', forename, formersurname
+        FROM {person} WHERE formersurname IS NOT NULL
         UNION ALL
-        SELECT source_person_id, raw_row_id, recency, census_day, 'middle', tidy(middlenames), tidy(surname)
-        FROM person WHERE tidy(middlenames) IS NOT NULL
+        SELECT source_person_id, raw_row_id, recency, census_day, 'middle', middlenames, surname
+        FROM {person} WHERE middlenames IS NOT NULL
     ),
     distinctly AS (
-        SELECT * FROM said WHERE given_names IS NOT NULL OR family_name IS NOT NULL
-        QUALIFY row_number() OVER (
-            PARTITION BY source_person_id, kind, lower(given_names), lower(family_name) ORDER BY recency
-        ) = 1
+        SELECT source_person_id, kind, min(recency) AS recency, arg_min(raw_row_id, recency) AS raw_row_id,
+               arg_min(census_day, recency) AS census_day, first(given_names ORDER BY recency) AS given_names,
+               first(family_name ORDER BY recency) AS family_name
+        FROM said WHERE given_names IS NOT NULL OR family_name IS NOT NULL
+        GROUP BY source_person_id, kind, lower(given_names), lower(family_name)
     )
     SELECT r.lineage, d.source_person_id, d.given_names, d.family_name,
            CASE WHEN d.kind <> 'current' OR d.recency = 1 THEN d.kind
                 WHEN d.census_day > p.census_day THEN 'alias' ELSE 'former' END AS kind
     FROM distinctly d
-    JOIN person p ON p.source_person_id = d.source_person_id AND p.recency = 1
+    JOIN {person} p ON p.source_person_id = d.source_person_id AND p.recency = 1
     JOIN {rows} r ON r.raw_row_id = d.raw_row_id
-    WHERE d.kind <> 'preferred' OR lower(d.family_name) IS DISTINCT FROM lower(tidy(p.surname))"""
-)
+    WHERE d.kind <> 'preferred' OR lower(d.family_name) IS DISTINCT FROM lower(p.surname)"""
 
 # ULN: ten digits, the weighted sum (10 to 1) modulo 11 is 10, docs/sources.md 1.1.
-_IDENTIFIERS = (
-    _PEOPLE
-    + """,
-    claimed AS (
-        SELECT source_person_id, raw_row_id, recency, census_day, 'upn' AS scheme, compact(upn) AS value,
-               upn_status(upn) AS status
-        FROM person
+_IDENTIFIERS = """
+    WITH claimed AS (
+        SELECT source_person_id, raw_row_id, recency, 'upn' AS scheme, upn AS value, upn_is AS status FROM {person}
         UNION ALL
-        SELECT source_person_id, raw_row_id, recency, census_day, 'former_upn', compact(formerupn),
-               upn_status(formerupn)
-        FROM person
+        SELECT source_person_id, raw_row_id, recency, 'former_upn', formerupn, upn_status(formerupn) FROM {person}
+        WHERE formerupn IS NOT NULL
         UNION ALL
-        SELECT source_person_id, raw_row_id, recency, census_day, 'uln', compact(uniquelearnernumber),
-               CASE WHEN length(compact(uniquelearnernumber)) = 10
-                         AND regexp_full_match(compact(uniquelearnernumber), '[1-9][0-9]+')
+        SELECT source_person_id, raw_row_id, recency, 'uln', uniquelearnernumber,
+               CASE WHEN length(uniquelearnernumber) = 10 AND regexp_full_match(uniquelearnernumber, '[1-9][0-9]+')
                          AND list_sum(list_transform(
-                                 range(1, 11),
-                                 i -> (11 - i) * try_cast(substr(compact(uniquelearnernumber), i, 1) AS INT)
+                                 range(1, 11), i -> (11 - i) * try_cast(substr(uniquelearnernumber, i, 1) AS INT)
                              )) % 11 = 10
                     THEN 'stated' ELSE 'invalid' END
-        FROM person
+        FROM {person} WHERE uniquelearnernumber IS NOT NULL
     ),
     distinctly AS (
-        SELECT * FROM claimed WHERE value IS NOT NULL
-        QUALIFY row_number() OVER (PARTITION BY source_person_id, scheme, value ORDER BY recency) = 1
+        SELECT source_person_id, scheme, value, arg_min(raw_row_id, recency) AS raw_row_id,
+               arg_min(status, recency) AS status
+        FROM claimed WHERE value IS NOT NULL GROUP BY source_person_id, scheme, value
     )
     SELECT r.lineage, d.source_person_id, d.scheme, d.value, d.status
     FROM distinctly d
     JOIN {rows} r ON r.raw_row_id = d.raw_row_id"""
-)
 
 # Driven by the pupil, because a new term makes an earlier home a previous one; the lineage is the address's own row.
-_PERSON_ADDRESSES = (
-    _ADDRESSES
-    + """,
-    distinctly AS (
-        SELECT * FROM lived
+_PERSON_ADDRESSES = """
+    WITH distinctly AS (
+        SELECT * FROM {lived}
         QUALIFY row_number() OVER (PARTITION BY source_person_id, lower(address), postcode ORDER BY rank) = 1
     )
     SELECT struct_pack(source_key := r.lineage.source_key, raw_row_id := d.raw_row_id, extracted_at := d.extracted_at)
@@ -226,27 +210,20 @@ _PERSON_ADDRESSES = (
            d.source_person_id, CASE WHEN d.term_rank = 1 THEN 'home' ELSE 'previous' END AS kind, d.address,
            d.postcode, nullif(d.uprn, '') AS uprn, d.census_day AS recorded_at
     FROM distinctly d
-    JOIN person p ON p.source_person_id = d.source_person_id AND p.recency = 1
+    JOIN {person} p ON p.source_person_id = d.source_person_id AND p.recency = 1
     JOIN {rows} r ON r.raw_row_id = p.raw_row_id"""
-)
 
 # One stay of a pupil at a school: told by the latest row that speaks of it, and of one term by the row that says the
 # pupil left. A stay that only a row on roll tells is open as of that census day.
-_STAYS = (
-    _PEOPLE
-    + """,
-    stay AS (
-        SELECT *, row_number() OVER (
-                   PARTITION BY source_person_id, school, entered ORDER BY census_day DESC, on_roll, raw_row_id DESC
-               ) AS telling,
-               row_number() OVER (PARTITION BY source_person_id, school, entered ORDER BY recency) AS entry_telling
-        FROM person
-    )"""
-)
+_STAY = """
+    SELECT source_person_id, raw_row_id, school, entered, departed, on_roll, census_day, ncyear, enrolstatus,
+           row_number() OVER (
+               PARTITION BY source_person_id, school, entered ORDER BY census_day DESC, on_roll, raw_row_id DESC
+           ) AS telling,
+           row_number() OVER (PARTITION BY source_person_id, school, entered ORDER BY recency) AS entry_telling
+    FROM {person}"""
 
-_ENROLMENTS = (
-    _STAYS
-    + """
+_ENROLMENTS = """
     SELECT r.lineage, s.source_person_id, 'enrolment' AS kind, s.entered AS started_on, s.departed AS ended_on,
            concat_ws(
                ', ',
@@ -260,28 +237,22 @@ _ENROLMENTS = (
            upper(tidy(s.enrolstatus)) AS source_code,
            concat_ws('/', s.source_person_id, coalesce(s.school, '-'), coalesce(s.entered::VARCHAR, 'unknown')) AS ref,
            s.census_day AS recorded_at
-    FROM stay s
+    FROM {stay} s
     JOIN {rows} r ON r.raw_row_id = s.raw_row_id
     WHERE s.telling = 1"""
-)
 
-_ENROLLED = (
-    _STAYS
-    + """
+_ENROLLED = """
     SELECT r.lineage, s.source_person_id, 'enrolled' AS event_type, s.entered AS occurred_from,
            'day' AS occurred_precision, 'fact' AS statement_kind,
            concat_ws(' ', 'Joined', coalesce('school ' || s.school, 'a school')) AS title,
            concat_ws('/', s.source_person_id, coalesce(s.school, '-'), s.entered::VARCHAR) AS ref
-    FROM stay s
+    FROM {stay} s
     JOIN {rows} r ON r.raw_row_id = s.raw_row_id
     WHERE s.entry_telling = 1 AND s.entered IS NOT NULL"""
-)
 
-_LEFT = (
-    _PEOPLE
-    + """,
-    leaving AS (
-        SELECT * FROM person WHERE departed IS NOT NULL
+_LEFT = """
+    WITH leaving AS (
+        SELECT * FROM {person} WHERE departed IS NOT NULL
         QUALIFY row_number() OVER (PARTITION BY source_person_id, school, departed ORDER BY recency) = 1
     )
     SELECT r.lineage, s.source_person_id, 'left' AS event_type, s.departed AS occurred_from,
@@ -290,18 +261,15 @@ _LEFT = (
            concat_ws('/', s.source_person_id, coalesce(s.school, '-'), s.departed::VARCHAR) AS ref
     FROM leaving s
     JOIN {rows} r ON r.raw_row_id = s.raw_row_id"""
-)
 
 # What the census says of a pupil each term without a date becomes a span over the census days on which it was said: it
 # starts on the first of them and, once something else is said, ends on the last. The code for "no" ends a span and
 # makes none; so does English as first language.
-_STATES = (
-    _PEOPLE
-    + """,
-    told AS (
+_STATES = """
+    WITH told AS (
         SELECT source_person_id, raw_row_id, recency, census_day, column_name, upper(tidy(code)) AS code
         FROM (
-            FROM person
+            FROM {person}
             UNPIVOT (code FOR column_name IN (senprovision, youngcarer, plaa, servicechild, boarder, language))
         )
         WHERE on_roll AND tidy(code) IS NOT NULL
@@ -353,13 +321,10 @@ _STATES = (
     JOIN {rows} r ON r.raw_row_id = s.raw_row_id
     LEFT JOIN meaning m ON m.column_name = s.column_name AND m.code = s.code
     WHERE m.code IS NOT NULL OR (s.column_name = 'language' AND s.code NOT IN ('ENG', 'ENB'))"""
-)
 
 # The same period comes again every term; the latest term knows whether it ended.
-_FREE_MEALS = (
-    _PEOPLE
-    + f""",
-    period AS (
+_FREE_MEALS = f"""
+    WITH period AS (
         SELECT raw_row_id, extracted_at, scope, pupilonrolltableid AS table_id, fsmstartdate, fsmenddate, ukcountry
         FROM {{raw_fsmperiod}}
         UNION ALL
@@ -370,7 +335,7 @@ _FREE_MEALS = (
         SELECT p.source_person_id, p.census_day, f.raw_row_id, f.extracted_at, tidy(f.ukcountry) AS country,
                read_date_as(f.fsmstartdate, {_DATES}) AS began, read_date_as(f.fsmenddate, {_DATES}) AS ended
         FROM period f
-        JOIN person p ON p.on_roll AND p.scope = f.scope AND p.table_id = tidy(f.table_id)
+        JOIN {{person}} p ON p.on_roll AND p.scope = f.scope AND p.table_id = tidy(f.table_id)
         QUALIFY row_number() OVER (
             PARTITION BY p.source_person_id, began ORDER BY p.census_day DESC, f.raw_row_id DESC
         ) = 1
@@ -382,9 +347,8 @@ _FREE_MEALS = (
            concat_ws('/', l.source_person_id, 'fsm', coalesce(l.began::VARCHAR, 'unknown')) AS ref,
            l.census_day AS recorded_at
     FROM latest l
-    JOIN person p ON p.source_person_id = l.source_person_id AND p.recency = 1
+    JOIN {{person}} p ON p.source_person_id = l.source_person_id AND p.recency = 1
     JOIN {{rows}} r ON r.raw_row_id = p.raw_row_id"""
-)
 
 _EXCLUSION_REASONS = {
     "PP": "physical assault against a pupil",
@@ -416,10 +380,8 @@ def _map(words: Mapping[str, str]) -> str:
 def _exclusions(on_roll: bool) -> Output:
     """One event per suspension or exclusion. A session is half a day; permanent exclusions have no length."""
     roll, pupil = _roll(on_roll)
-    sql = (
-        _PEOPLE
-        + f""",
-    told AS (
+    sql = f"""
+    WITH told AS (
         SELECT r.*, tidy(r.{pupil}) AS table_id, upper(tidy(r.category)) AS code,
                try_cast(tidy(r.sessions) AS DOUBLE) AS half_days,
                array_to_string(list_transform(
@@ -445,8 +407,7 @@ def _exclusions(on_roll: bool) -> Output:
            ) AS title,
            t.lineage.source_key AS ref
     FROM told t
-    LEFT JOIN person p ON {"" if on_roll else "NOT "}p.on_roll AND p.scope = t.scope AND p.table_id = t.table_id"""
-    )
+    LEFT JOIN {{person}} p ON {"" if on_roll else "NOT "}p.on_roll AND p.scope = t.scope AND p.table_id = t.table_id"""
     return Output("event", f"termlyexclusions{roll}", sql)
 
 
@@ -460,10 +421,8 @@ def _absences(details: str, possible: str, period: str, on_roll: bool) -> Output
     Undated: the census says how often, not when; the term looked back on lies before the census day.
     """
     roll, pupil = _roll(on_roll)
-    sql = (
-        _PEOPLE
-        + f""",
-    counted AS (
+    sql = f"""
+    WITH counted AS (
         SELECT arg_min(r.lineage, r.row_number) AS lineage, r.scope, tidy(r.{pupil}) AS table_id,
                sum(try_cast(tidy(r.sessions) AS DOUBLE)) FILTER (
                    as_attendance_meaning(r.attendancereason) IN ('authorised', 'unauthorised')) AS missed,
@@ -480,9 +439,8 @@ def _absences(details: str, possible: str, period: str, on_roll: bool) -> Output
                || strftime(p.census_day, '%-d %B %Y') AS title,
            p.census_day AS recorded_at, concat_ws('/', c.scope, c.table_id, '{details}') AS ref
     FROM counted c
-    JOIN person p ON {"" if on_roll else "NOT "}p.on_roll AND p.scope = c.scope AND p.table_id = c.table_id
+    JOIN {{person}} p ON {"" if on_roll else "NOT "}p.on_roll AND p.scope = c.scope AND p.table_id = c.table_id
     WHERE c.missed >= {_PERSISTENT} * try_cast(p.{possible} AS DOUBLE)"""
-    )
     return Output("event", f"{details}{roll}", sql, unit=("scope", pupil))
 
 
@@ -506,15 +464,13 @@ _SEN_TYPES = {
 
 def _sen_needs() -> Output:
     """Each need is a span over the census days on which it was said, as with the other states of a pupil."""
-    sql = (
-        _PEOPLE
-        + f""",
-    need AS (
+    sql = f"""
+    WITH need AS (
         SELECT r.lineage, coalesce(p.source_person_id, tidy(r.pupilonrolltableid)) AS source_person_id, p.census_day,
                coalesce(upper(tidy(r.sentype)), 'not given') AS code,
                try_cast(try_cast(tidy(r.sentyperank) AS DOUBLE) AS INT) AS place
         FROM {{rows}} r
-        LEFT JOIN person p ON p.on_roll AND p.scope = r.scope AND p.table_id = tidy(r.pupilonrolltableid)
+        LEFT JOIN {{person}} p ON p.on_roll AND p.scope = r.scope AND p.table_id = tidy(r.pupilonrolltableid)
     ),
     told AS (SELECT *, max(census_day) OVER (PARTITION BY source_person_id) AS last_told FROM need)
     SELECT arg_max(lineage, census_day) AS lineage, source_person_id, 'sen_need' AS kind, min(census_day) AS started_on,
@@ -523,22 +479,19 @@ def _sen_needs() -> Output:
                || CASE arg_max(place, census_day) WHEN 1 THEN ' (main need)' ELSE '' END AS detail,
            code AS source_code, concat_ws('/', source_person_id, code) AS ref
     FROM told GROUP BY source_person_id, code"""
-    )
     return Output("span", "senneeds", sql, unit=("pupilonrolltableid",))
 
 
 def _alternative_provision(on_roll: bool) -> Output:
     """One span per placement the school arranged elsewhere; the latest term knows whether it ended."""
     roll, pupil = _roll(on_roll)
-    sql = (
-        _PEOPLE
-        + f""",
-    placement AS (
+    sql = f"""
+    WITH placement AS (
         SELECT r.*, coalesce(p.source_person_id, tidy(r.{pupil})) AS source_person_id, p.census_day,
                coalesce(tidy(r.urn), tidy(r.ukprn), tidy(r.companynumber), '-') AS place,
                read_date_as(r.entrydate, {_DATES}) AS began, read_date_as(r.leavingdate, {_DATES}) AS ended
         FROM {{rows}} r
-        LEFT JOIN person p
+        LEFT JOIN {{person}} p
           ON {"" if on_roll else "NOT "}p.on_roll AND p.scope = r.scope AND p.table_id = tidy(r.{pupil})
         QUALIFY row_number() OVER (
             PARTITION BY coalesce(p.source_person_id, tidy(r.{pupil})), place, began
@@ -553,7 +506,6 @@ def _alternative_provision(on_roll: bool) -> Output:
            upper(tidy(placementreason)) AS source_code, census_day AS recorded_at,
            concat_ws('/', source_person_id, place, coalesce(began::VARCHAR, 'unknown')) AS ref
     FROM placement"""
-    )
     return Output("span", f"schoolarrangedapdetail{roll}", sql, unit=(pupil,))
 
 
@@ -569,13 +521,16 @@ def _of_every_pupil(table: str, sql: str) -> Iterator[Output]:
     person, or one school where it holds a code of the school; rows without NativeId are one person by the row's id.
     """
     for reads, own_id in (("pupilonroll", "pupilonrolltableid"), ("pupilnolongeronroll", "pupilnolongeronrolltableid")):
-        for unit, rows in ((("nativeid",), "nativeid IS NOT NULL"), ((own_id,), "nativeid IS NULL")):
-            yield Output(table, reads, sql.replace("{rows}", f"(SELECT * FROM {{rows}} WHERE {rows})"), unit=unit)
+        yield Output(table, reads, sql, unit=("nativeid",), where="nativeid IS NOT NULL")
+        yield Output(table, reads, sql, unit=(own_id,), where="nativeid IS NULL")
 
 
-def conform(options: Mapping[str, Any]) -> list[Output]:
+def conform(options: Mapping[str, Any]) -> list[Output | Lookup]:
     """What a term's tables become. Tables not read here (funding, classes, post-16 learning…) stay in raw."""
-    outputs = [
+    outputs: list[Output | Lookup] = [
+        Lookup("person", _PERSON),
+        Lookup("lived", _LIVED),
+        Lookup("stay", _STAY),
         *_of_every_pupil("person_record", _PERSON_RECORD),
         *_of_every_pupil("person_name", _NAMES),
         *_of_every_pupil("person_identifier", _IDENTIFIERS),

@@ -1,0 +1,84 @@
+"""What outputs look up: worked out once, found through other lookups, and news there makes units be worked out again."""
+
+import datetime as dt
+
+import pytest
+
+from connectors import reading
+from connectors.conform import ConformError, Conforming, Lookups, conform
+from connectors.contract import Column, Feed, Lookup, Output, Table
+from warehouse.engine import Warehouse
+from warehouse.keys import load_keys
+from warehouse.land import RawTable, ensure_raw_table
+
+NOW = dt.datetime(2026, 11, 16, 2, 0)
+CHILD = Table("child", "one row per child", key=("id",), columns=(Column("id", "Child"), Column("team", "Team")))
+TEAM = Table("team", "one row per team", key=("team",), columns=(Column("team", "Team"), Column("name", "Its name")))
+STEPS = [
+    Lookup("named", "SELECT team, upper(name) AS name FROM {raw_team}"),
+    Lookup("placed", "SELECT c.id, n.name FROM {raw_child} c JOIN {named} n ON n.team = c.team"),
+    Output(
+        "person_record",
+        "child",
+        "SELECT r.lineage, r.id AS source_person_id, p.name AS given_names FROM {rows} r LEFT JOIN {placed} p ON p.id = r.id",
+        where="id <> 'nobody'",
+    ),
+]
+FEED = Feed("council", "toy", "A small feed", "csv", (CHILD, TEAM), conform=lambda options: STEPS, delivery="full")
+
+
+@pytest.fixture
+def con(tmp_path):
+    with Warehouse(tmp_path / "core.duckdb", load_keys(tmp_path / "keys", {})) as warehouse:
+        reading.install(warehouse.con)
+        for table in FEED.tables:
+            ensure_raw_table(warehouse.con, RawTable(FEED.raw(table.name), table.name, table.names(), table.key))
+        yield warehouse.con
+
+
+def receive(con, table, load_seq, *rows):
+    for row in rows:
+        con.execute(
+            f"UPDATE raw.council_toy_{table} SET superseded_seq = ? WHERE source_key = ? AND superseded_seq IS NULL",
+            [load_seq, row[0]],
+        )
+        con.execute(
+            f"INSERT INTO raw.council_toy_{table} BY NAME SELECT ? AS {FEED.table(table).names()[0]}, ? AS "
+            f"{FEED.table(table).names()[1]}, ? AS source_key, ? AS load_seq, ? AS raw_row_id",
+            [*row, row[0], load_seq, f"{table}:{load_seq}:{row[0]}"],
+        )
+
+
+def staged(con, loaded_seq):
+    conform(con, FEED, {}, Conforming("night", NOW, loaded_seq))
+    return con.execute(
+        "SELECT source_person_id, given_names FROM staged.council_toy_person_record ORDER BY ALL"
+    ).fetchall()
+
+
+def test_a_lookup_of_a_lookup_is_read_and_rows_outside_the_condition_are_no_unit(con):
+    receive(con, "child", 1, ("1", "north"), ("nobody", "north"))
+    receive(con, "team", 1, ("north", "North team"))
+    assert staged(con, 0) == [("1", "NORTH TEAM")]
+    assert con.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'lookup_%'").fetchone() == (0,)
+
+
+def test_news_in_a_table_that_is_read_only_by_way_of_lookups_makes_every_unit_be_worked_out_again(con):
+    receive(con, "child", 1, ("1", "north"))
+    receive(con, "team", 1, ("north", "North team"))
+    assert staged(con, 1) == []
+    receive(con, "team", 2, ("north", "Northern team"))
+    assert staged(con, 1) == [("1", "NORTHERN TEAM")]
+
+
+def test_the_tables_that_some_sql_reads_are_found_through_lookups(con):
+    lookups = Lookups(con, FEED, FEED.lookups({}))
+    assert lookups.tables_read("SELECT * FROM {rows}") == []
+    assert lookups.tables_read("SELECT * FROM {named}") == ["team"]
+    assert lookups.tables_read("SELECT * FROM {placed}") == ["child", "team"]
+
+
+def test_a_lookup_that_fails_is_named(con):
+    lookups = Lookups(con, FEED, [Lookup("wrong", "SELECT colour FROM {raw_team}")])
+    with pytest.raises(ConformError, match=r"council\.toy: the lookup wrong fails: BinderException"):
+        lookups.place("SELECT * FROM {wrong}")
