@@ -1,4 +1,4 @@
-"""The words in which every feed is declared, once: Agency, Feed, Table, Column.
+"""The words in which every feed is declared, once: Agency, Feed, Table, Column, and Rule for what a column cannot say.
 
 From one declaration come the raw table, the Great Expectations suite, the data dictionary and the synthetic extract.
 What must not live here: anything that reads a file or knows an agency.
@@ -6,6 +6,7 @@ What must not live here: anything that reads a file or knows an agency.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -130,13 +131,28 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Period:
+    """The time a full delivery speaks for. `scope` names the delivery, `before` the one of the period before it.
+
+    `year` is the year in which it begins, and by default the year of the rule book that judges it: 2025 for 2025/26.
+    """
+
+    year: int
+    starts: dt.date
+    ends: dt.date
+    scope: str
+    before: str
+
+
+@dataclass(frozen=True)
 class Feed:
     """One kind of extract of one agency.
 
     `format` names the reader. `unit` is what fails together: each file, the whole set of files, or each table.
     `delivery` full means that what is not in it is no longer so; delta that it holds only news.
     `expect` is the cadence after which silence becomes stale. `scope` turns the source's options into the name of the
-    delivery a full extract speaks for (a collection year, a term); other scopes are left alone.
+    delivery a full extract speaks for (a collection year, a term); other scopes are left alone. `period` says which time
+    that is, where rules ask for it.
     `conform` turns the source's options into the outputs and what they look up. `recognise` is how a file finds its table: by its columns
     (header), by element or resource type within the file (element), or by database table name (name).
     """
@@ -152,6 +168,7 @@ class Feed:
     unit: Literal["file", "set", "table"] = "file"
     options: tuple[Option, ...] = ()
     scope: Callable[[Mapping[str, Any]], str] = field(default=lambda options: "")
+    period: Callable[[Mapping[str, Any]], Period | None] = field(default=lambda options: None)
     tables_for: Callable[[Mapping[str, Any]], tuple[Table, ...]] | None = None
 
     @property
@@ -179,3 +196,65 @@ class Agency:
     name: str
     title: str
     feeds: tuple[Feed, ...]
+
+
+@dataclass(frozen=True)
+class RuleCase:
+    """An example that is a rule's test: rows given by table, and which of them the rule is to find.
+
+    `given` are the rows of the delivery, `last_year` those of the delivery before, `options` those of the source.
+    `expect` names failing rows as `table number`, the first row of a table being 1.
+    """
+
+    given: Mapping[str, tuple[Mapping[str, str], ...]]
+    last_year: Mapping[str, tuple[Mapping[str, str], ...]]
+    options: Mapping[str, str]
+    expect: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A standard that no column can say: one YAML file, connectors/<agency>/standards/<book>/<code>.yaml.
+
+    `tables` are those whose rows can fail, the first being the one it is shown under; `columns` what to look at in them.
+    `since` and `until` are the first and last rule book year it is in force (2025 for 2025/26); none means always.
+    `needs` names what must have come for the rule to say anything: tables of the feed, `last_year`. Without it the
+    rule is not run, which is never a pass. `sql` returns `raw_row_id` of each failing row, and may return
+    `column_name`, `value` and `hint` for it.
+
+    In `sql`, {this_<table>} are the rows of the delivery with dates and whole numbers read (`dob` a date, `dob_text` as
+    received), {last_<table>} those of the delivery before, {<prepared>} a table of the book's folder prepared/, worked
+    out once for all rules; {rows} the rows to judge of a table as received, {raw_<table>} all current ones, {today} the
+    night, {collection_start}, {collection_end}, {year} the period, {rules_year} the rule book's year.
+    """
+
+    book: str
+    code: str
+    title: str
+    why: str
+    tables: tuple[str, ...]
+    columns: tuple[str, ...]
+    sql: str
+    hint: str
+    severity: Literal["critical", "warning", "info"] = "warning"
+    since: int | None = None
+    until: int | None = None
+    needs: tuple[str, ...] = ()
+    cases: tuple[RuleCase, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What the expectation is called: ssda903.101."""
+        return f"{self.book}.{self.code}"
+
+
+@dataclass(frozen=True)
+class RuleBook:
+    """The rules of one feed, a folder: book.yaml says whose they are, prepared/*.sql what several of them read."""
+
+    name: str
+    feed: str
+    title: str
+    source: str
+    prepared: Mapping[str, str]
+    rules: tuple[Rule, ...]

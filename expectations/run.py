@@ -2,7 +2,8 @@
 
 Cost follows what changed: Great Expectations is asked about the rows of this load alone, and not at all where nothing
 is new; the failures of rows that stay current stand. A standard that is new, was changed, or broke last time is asked
-about all current rows. So the results are those of judging everything, every night.
+about all current rows. So the results are those of judging everything, every night. A rule's SQL is run once: the rows it
+finds are kept in memory, and Great Expectations is asked whether there are any.
 What must not live here: what Great Expectations needs inside (gx_duckdb.py), what is expected (suite.py).
 
 No value of a person passes through Python: failing rows go from SELECT to INSERT, and of an exception only its class is
@@ -13,14 +14,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from connectors.contract import Feed, Table
 from expectations import gx_duckdb, volume
+from expectations.rules import SCHEMA, Workings
 from expectations.suite import VALUE, Standard, suite_for
 from expectations.verdict import Verdict, status_of
-from warehouse.schema import RAW_COLUMNS, Field, Relation
+from warehouse.schema import Field, Relation
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,6 +45,10 @@ JUDGED = Relation(
 )
 
 
+# Rows held back are always judged anew: they are of no load yet.
+_NEWEST = 2**62
+
+
 @dataclass(frozen=True)
 class _TableState:
     """What a raw table holds: columns, current rows, the newest load among them, and a fingerprint of everything."""
@@ -58,10 +65,8 @@ class _Task:
 
     standard: Standard
     since: int
-    # Its failing rows as (raw_row_id, load_id, file_id, row_number, local_id, column_name, value, hint).
-    failing_rows: str
-    # What Great Expectations is asked.
-    arguments: dict[str, Any]
+    # A rule's SELECT; for a column's standard its failing rows (raw_row_id, load_id, file_id, row_number, local_id, value).
+    sql: str
 
 
 def check_feed(
@@ -72,33 +77,54 @@ def check_feed(
     load_seq: int,
     allow_test_nhs_numbers: bool,
     today: dt.date,
+    options: Mapping[str, Any] | None = None,
     rules: Sequence[Standard] = (),
 ) -> list[Verdict]:
     """A verdict for every standard of the feed as of this load; results and failing rows are in the warehouse.
 
-    `rules` are standards beyond the contract's. Must not be called within a transaction: all writing is one of its own.
-    Doing it again for the same load changes nothing.
+    `options` are the source's, of which the period and the rule book follow; `rules` are standards beyond the contract's
+    and the books'. Must not be called within a transaction: all writing is one of its own. Doing it again for the same
+    load changes nothing.
     """
     con = warehouse.con
-    con.execute(JUDGED.ddl())
-    states = _table_states(con, feed)
+    with ExitStack() as stack:
+        con.execute(JUDGED.ddl())
+        states = _table_states(con, feed)
+        workings = stack.enter_context(Workings(con, feed, options or {}, today, frozenset(states)))
+        con.execute("CREATE OR REPLACE TEMP TABLE failing AS SELECT * FROM quality_failure LIMIT 0")
+        stack.callback(con.execute, "DROP TABLE IF EXISTS temp.failing")
+        return _check(warehouse, feed, load_id, load_seq, allow_test_nhs_numbers, workings, states, rules)
+
+
+def _check(
+    warehouse: Warehouse,
+    feed: Feed,
+    load_id: str,
+    load_seq: int,
+    allow_test_nhs_numbers: bool,
+    workings: Workings,
+    states: Mapping[str, _TableState],
+    rules: Sequence[Standard],
+) -> list[Verdict]:
+    con = warehouse.con
     held = _held_rows(con, feed)
-    tables = [table for table in feed.tables if table.name in states]
-    standards = [standard for table in tables for standard in suite_for(feed, table)]
+    of_books = workings.judged()
+    standards = [standard for table in feed.tables if table.name in states for standard in suite_for(feed, table)]
     standards += [rule for rule in rules if rule.table in states]
+    standards += of_books.standards
     switched_off = {"allow_test_nhs_numbers"} if allow_test_nhs_numbers else set()
     standards = [standard for standard in standards if standard.off_when not in switched_off]
-    _refuse_two_of_a_name(feed, standards)
+    _refuse_two_of_a_name(feed, [*standards, *(standard for standard, _ in of_books.not_run)])
 
     judged = _judged_so_far(con, feed)
-    known = {standard.name: _state_read(standard, states, held, today) for standard in standards}
+    known = {standard.name: _state_read(standard, workings, states, held) for standard in standards}
     tasks: list[_Task] = []
     broken: dict[str, str] = {}
     for standard in standards:
         definition, state, seen = judged.get(standard.name, ("", "", 0))
         same = definition == standard.definition
         since = min(load_seq, seen + 1) if same and not standard.whole else 0
-        if not _speaks_of_rows(standard.table, states, held):
+        if standard.rule is None and not _speaks_of_rows(standard.table, states, held):
             continue
         if (same and state == known[standard.name]) if standard.whole else states[standard.table].newest < since:
             continue
@@ -106,30 +132,35 @@ def check_feed(
             broken[standard.name] = f"the raw table has no column {standard.column}"
             continue
         try:
-            tasks.append(_task(feed, standard, since, today, states))
+            tasks.append(_task(feed, standard, since, workings))
         except KeyError as error:
             broken[standard.name] = f"it reads {error}, which this feed does not have"
+        except Exception as error:
+            broken[standard.name] = f"a table it reads could not be prepared ({type(error).__name__}); see its book"
 
-    con.execute("CREATE OR REPLACE TEMP TABLE failing AS SELECT * FROM quality_failure LIMIT 0")
-    try:
-        broken |= _judge(warehouse, feed, tasks, load_id)
-        verdicts = volume.judge(warehouse, feed, load_seq=load_seq, today=today)
-        with warehouse.transaction():
-            _drop_failures(con, feed, standards, tasks, broken, judged, states, held, load_seq)
-            con.execute("INSERT INTO quality_failure SELECT * FROM temp.failing")
-            verdicts = _verdicts(con, feed, standards, broken, states, held) + verdicts
-            _write_results(con, feed, load_id, verdicts)
-            _write_judged(con, feed, standards, broken, known, load_seq)
-    finally:
-        con.execute("DROP TABLE IF EXISTS temp.failing")
+    broken |= _judge(warehouse, feed, tasks, load_id, states)
+    verdicts = volume.judge(warehouse, feed, load_seq=load_seq, today=workings.today)
+    with warehouse.transaction():
+        _drop_failures(con, feed, standards, tasks, broken, judged, states, held, load_seq)
+        con.execute("INSERT INTO quality_failure SELECT * FROM temp.failing")
+        verdicts = _verdicts(con, feed, standards, broken, states, held, workings) + verdicts
+        verdicts += [
+            Verdict(feed.id, standard.table, standard.name, standard.severity, 0, 0, "not_run", reason)
+            for standard, reason in of_books.not_run
+        ]
+        _write_results(con, feed, load_id, verdicts)
+        _write_judged(con, feed, standards, broken, known, load_seq)
     return verdicts
 
 
-def _judge(warehouse: Warehouse, feed: Feed, tasks: Sequence[_Task], load_id: str) -> dict[str, str]:
+def _judge(
+    warehouse: Warehouse, feed: Feed, tasks: Sequence[_Task], load_id: str, states: Mapping[str, _TableState]
+) -> dict[str, str]:
     """Fills temp.failing; returns why, for each standard that could not be run."""
-    broken: dict[str, str] = {}
     if not tasks:
-        return broken
+        return {}
+    broken = _find(warehouse.con, [task for task in tasks if task.standard.sql])
+    tasks = [task for task in tasks if task.standard.name not in broken]
     answers: dict[str, gx_duckdb.Answer] = {}
     try:
         with gx_duckdb.Judge(warehouse.cursor) as judge:
@@ -140,20 +171,45 @@ def _judge(warehouse: Warehouse, feed: Feed, tasks: Sequence[_Task], load_id: st
     except Exception as error:
         reason = f"Great Expectations could not be started ({type(error).__name__})"
         return {task.standard.name: reason for task in tasks}
-    for task in tasks:
-        if answers[task.standard.name] == "pass":
-            continue
+    failing = [task for task in tasks if answers[task.standard.name] != "pass"]
+    _keep_rows_found(warehouse.con, feed, [task for task in failing if task.standard.sql], load_id, states)
+    for task in failing:
+        name = task.standard.name
         try:
-            rows = _keep_failing_rows(warehouse.con, feed, task, load_id)
+            rows = (
+                _kept(warehouse.con, name)
+                if task.standard.sql
+                else _keep_failing_values(warehouse.con, feed, task, load_id)
+            )
         except Exception as error:
-            broken[task.standard.name] = f"{type(error).__name__} while judging {task.standard.name}; see its SQL"
+            broken[name] = f"{type(error).__name__} while judging {name}; see its SQL"
         else:
-            if answers[task.standard.name] == "broken":
-                broken[task.standard.name] = f"Great Expectations could not run {task.standard.name}"
+            if answers[name] == "broken":
+                broken[name] = f"Great Expectations could not run {name}"
             elif rows == 0:
-                broken[task.standard.name] = f"{task.standard.name} fails but points at no current row; see its SQL"
-        if task.standard.name in broken:
-            warehouse.con.execute("DELETE FROM temp.failing WHERE expectation = ?", [task.standard.name])
+                broken[name] = f"{name} fails but points at no current row; see its SQL"
+        if name in broken:
+            warehouse.con.execute("DELETE FROM temp.failing WHERE expectation = ?", [name])
+    return broken
+
+
+def _find(con: duckdb.DuckDBPyConnection, tasks: Sequence[_Task]) -> dict[str, str]:
+    """Runs every rule once: what it finds goes into the table `found`. Returns why, for each that raised."""
+    broken: dict[str, str] = {}
+    con.execute(
+        f"CREATE TABLE {SCHEMA}.found (expectation VARCHAR, raw_row_id VARCHAR, column_name VARCHAR, value VARCHAR, "
+        "hint VARCHAR)"
+    )
+    for task in tasks:
+        name = task.standard.name
+        try:
+            # BY NAME: a rule gives the columns it has something to say in.
+            con.execute(
+                f"INSERT INTO {SCHEMA}.found BY NAME SELECT {_literal(name)} AS expectation, * FROM ({task.sql}\n)"
+            )
+        except Exception as error:
+            # DuckDB's messages quote the data: only the kind of the fault may be told.
+            broken[name] = f"{type(error).__name__} while judging {name}; see its SQL"
     return broken
 
 
@@ -171,24 +227,28 @@ def _suites(feed: Feed, tasks: Iterable[_Task]) -> Iterable[tuple[str, list[_Tas
         yield f"SELECT {tidied} FROM {_raw(feed, table)} WHERE {_window(since)}", group
 
 
-def _task(feed: Feed, standard: Standard, since: int, today: dt.date, states: Mapping[str, _TableState]) -> _Task:
+def _task(feed: Feed, standard: Standard, since: int, workings: Workings) -> _Task:
     table = feed.table(standard.table)
     if not standard.sql:
-        return _Task(standard, since, _failing_values(feed, table, standard, since), dict(standard.arguments))
-    rule = standard.with_placeholders(_placeholders(feed, table, since, today, states))
-    return _Task(standard, since, _failing_by_rule(feed, table, rule, since), {"rule": rule})
+        return _Task(standard, since, _failing_values(feed, table, standard, since))
+    rows = f"(SELECT * FROM {_raw(feed, table.name)} WHERE {_window(since)})"
+    return _Task(standard, since, workings.sql(standard.sql, rows=rows, quarantine=_quarantine(feed, table)))
 
 
 def _question(task: _Task) -> gx_duckdb.Question:
     standard = task.standard
-    return gx_duckdb.Question(standard.name, standard.expectation, task.arguments, standard.severity)
+    asked = (
+        {"rule": f"SELECT 1 FROM {SCHEMA}.found WHERE expectation = {_literal(standard.name)}"}
+        if standard.sql
+        else dict(standard.arguments)
+    )
+    return gx_duckdb.Question(standard.name, standard.expectation, asked, standard.severity)
 
 
 def _failing_values(feed: Feed, table: Table, standard: Standard, since: int) -> str:
     """The rows whose value does not meet the condition that Great Expectations was asked about."""
     return f"""
-        SELECT raw_row_id, load_id, file_id, row_number, local_id, NULL::VARCHAR AS column_name, value,
-               NULL::VARCHAR AS hint
+        SELECT raw_row_id, load_id, file_id, row_number, local_id, value
         FROM (SELECT raw_row_id, load_id, file_id, row_number, {_local_id(table)} AS local_id,
                      tidy({_q(str(standard.column))}) AS value
               FROM {_raw(feed, table.name)} WHERE {_window(since)})
@@ -196,41 +256,25 @@ def _failing_values(feed: Feed, table: Table, standard: Standard, since: int) ->
     """
 
 
-def _failing_by_rule(feed: Feed, table: Table, rule: str, since: int) -> str:
-    """The rows a rule returned, with where they came from; raw rows that are current, or rows held back.
-
-    UNION ALL BY NAME gives the columns that a rule does not return.
-    """
-    return f"""
-        SELECT f.raw_row_id, r.load_id, r.file_id, r.row_number, r.local_id,
-               f.column_name, f.value::VARCHAR AS value, f.hint
-        FROM (SELECT NULL::VARCHAR AS raw_row_id, NULL::VARCHAR AS column_name, NULL::VARCHAR AS value,
-                     NULL::VARCHAR AS hint WHERE false
-              UNION ALL BY NAME SELECT * FROM ({rule}
-              )) f
-        JOIN (SELECT raw_row_id, load_id, file_id, row_number, {_local_id(table)} AS local_id
-              FROM {_raw(feed, table.name)} WHERE {_window(since)}
-              UNION ALL
-              SELECT quarantine_id, load_id, file_id, row_number, NULL FROM {_quarantine(feed, table)}) r
-          ON r.raw_row_id = f.raw_row_id
-        QUALIFY row_number() OVER (PARTITION BY f.raw_row_id ORDER BY f.column_name, f.value) = 1
-    """
+# Files are named as they were received; a failure found before keeps the night on which it was found.
+_NAMED_AND_FIRST_FOUND = """
+        LEFT JOIN (SELECT load_id, file_id, min(name) AS name FROM received_file WHERE agency = $agency AND feed = $feed
+                   GROUP BY load_id, file_id) n ON n.load_id = f.load_id AND n.file_id = f.file_id
+        LEFT JOIN (SELECT expectation, raw_row_id, min(load_id) AS load_id FROM quality_failure
+                   WHERE agency = $agency AND feed = $feed GROUP BY expectation, raw_row_id) s
+          ON s.raw_row_id = f.raw_row_id AND s.expectation = f.expectation
+"""
 
 
-def _keep_failing_rows(con: duckdb.DuckDBPyConnection, feed: Feed, task: _Task, load_id: str) -> int:
+def _keep_failing_values(con: duckdb.DuckDBPyConnection, feed: Feed, task: _Task, load_id: str) -> int:
     standard = task.standard
     kept = con.execute(
         f"""
         INSERT INTO temp.failing
-        SELECT coalesce(s.load_id, $load_id), $agency, $feed, $table, $name, $severity, f.raw_row_id, n.name,
-               f.row_number, f.local_id, coalesce(f.column_name, $column), f.value, coalesce(f.hint, $hint)
-        FROM ({task.failing_rows}) f
-        LEFT JOIN (SELECT load_id, file_id, min(name) AS name FROM received_file WHERE agency = $agency AND feed = $feed
-                   GROUP BY load_id, file_id) n ON n.load_id = f.load_id AND n.file_id = f.file_id
-        -- A failure found before keeps the night on which it was found.
-        LEFT JOIN (SELECT raw_row_id, min(load_id) AS load_id FROM quality_failure
-                   WHERE agency = $agency AND feed = $feed AND expectation = $name GROUP BY raw_row_id) s
-          ON s.raw_row_id = f.raw_row_id
+        SELECT coalesce(s.load_id, $load_id), $agency, $feed, $table, f.expectation, $severity, f.raw_row_id, n.name,
+               f.row_number, f.local_id, $column, f.value, $hint
+        FROM (SELECT $name AS expectation, * FROM ({task.sql})) f
+        {_NAMED_AND_FIRST_FOUND}
         """,
         {
             "load_id": load_id,
@@ -244,6 +288,85 @@ def _keep_failing_rows(con: duckdb.DuckDBPyConnection, feed: Feed, task: _Task, 
         },
     )
     return int(kept.fetchall()[0][0])
+
+
+def _keep_rows_found(
+    con: duckdb.DuckDBPyConnection,
+    feed: Feed,
+    tasks: Sequence[_Task],
+    load_id: str,
+    states: Mapping[str, _TableState],
+) -> None:
+    """The rows that rules found, all rules at once, each with where it came from and what it holds.
+
+    A row is one of the rule's tables that was judged, or one held back. Where a rule does not say which value fails, it is
+    told from the rule's columns.
+    """
+    if not tasks:
+        return
+    asked = [
+        (task.standard.name, table, task.standard.severity, task.standard.hint, task.standard.column, task.since)
+        for task in tasks
+        for table in task.standard.tables
+    ]
+    con.execute(
+        f"CREATE OR REPLACE TABLE {SCHEMA}.asked AS SELECT unnest($1::VARCHAR[]) AS expectation, "
+        "unnest($2::VARCHAR[]) AS table_name, unnest($3::VARCHAR[]) AS severity, unnest($4::VARCHAR[]) AS hint, "
+        "unnest($5::VARCHAR[]) AS columns, unnest($6::BIGINT[]) AS since",
+        [list(column) for column in zip(*asked, strict=True)],
+    )
+    tables = [name for name in dict.fromkeys(table for _, table, *_ in asked) if name in states]
+    con.execute(
+        f"""
+        INSERT INTO temp.failing
+        WITH found AS (
+            SELECT DISTINCT ON (expectation, raw_row_id) * FROM {SCHEMA}.found
+            WHERE expectation IN (SELECT expectation FROM {SCHEMA}.asked)
+            ORDER BY column_name, value
+        ),
+        pointed_at AS ({" UNION ALL ".join(_rows_to_point_at(feed, feed.table(name)) for name in tables)}),
+        f AS (
+            SELECT found.* EXCLUDE (hint), coalesce(found.hint, asked.hint) AS hint, asked.severity,
+                   pointed_at.* EXCLUDE (raw_row_id),
+                   list_filter(string_split(coalesce(asked.columns, ''), ', '), c -> map_contains(held, c)) AS columns
+            FROM found
+            JOIN pointed_at ON pointed_at.raw_row_id = found.raw_row_id
+            JOIN {SCHEMA}.asked ON asked.expectation = found.expectation AND asked.table_name = pointed_at.table_name
+             AND pointed_at.load_seq >= asked.since
+        )
+        SELECT coalesce(s.load_id, $load_id), $agency, $feed, f.table_name, f.expectation, f.severity, f.raw_row_id,
+               n.name, f.row_number, f.local_id,
+               coalesce(f.column_name, nullif(array_to_string(f.columns, ', '), '')),
+               coalesce(f.value, CASE WHEN len(f.columns) = 1 THEN f.held[f.columns[1]]
+                   ELSE nullif(array_to_string(list_transform(
+                       f.columns, c -> c || ' ' || coalesce(f.held[c], '(blank)')), ', '), '') END),
+               f.hint
+        FROM f
+        {_NAMED_AND_FIRST_FOUND}
+        """,
+        {"load_id": load_id, "agency": feed.agency, "feed": feed.name},
+    )
+
+
+def _rows_to_point_at(feed: Feed, table: Table) -> str:
+    """Rows a rule can find: current, beaten by another of their own file, or held back; `held` is what they hold."""
+    names = ", ".join(_literal(column.name) for column in table.columns)
+    values = ", ".join(f"tidy({_q(column.name.lower())})" for column in table.columns)
+    return f"""
+        SELECT raw_row_id, {_literal(table.name)} AS table_name, load_id, load_seq, file_id, row_number,
+               {_local_id(table)} AS local_id, MAP([{names}], [{values}]) AS held
+        FROM {_raw(feed, table.name)}
+        WHERE (superseded_seq IS NULL OR superseded_seq = load_seq)
+          AND raw_row_id IN (SELECT raw_row_id FROM {SCHEMA}.found)
+        UNION ALL
+        SELECT quarantine_id, {_literal(table.name)}, load_id, {_NEWEST}, file_id, row_number, NULL,
+               MAP([]::VARCHAR[], []::VARCHAR[])
+        FROM {_quarantine(feed, table)} WHERE quarantine_id IN (SELECT raw_row_id FROM {SCHEMA}.found)
+    """
+
+
+def _kept(con: duckdb.DuckDBPyConnection, name: str) -> int:
+    return int(con.execute("SELECT count(*) FROM temp.failing WHERE expectation = ?", [name]).fetchall()[0][0])
 
 
 def _drop_failures(
@@ -306,6 +429,7 @@ def _verdicts(
     broken: Mapping[str, str],
     states: Mapping[str, _TableState],
     held: Mapping[str, tuple[int, str]],
+    workings: Workings,
 ) -> list[Verdict]:
     """Of all current rows, from the failures that stand."""
     standing = dict(
@@ -320,8 +444,11 @@ def _verdicts(
             reason = broken[standard.name]
             verdicts.append(Verdict(feed.id, standard.table, standard.name, standard.severity, 0, 0, "broken", reason))
             continue
-        evaluated = states[standard.table].current + (
-            held.get(standard.table, (0,))[0] if standard.speaks_of_held_rows else 0
+        evaluated = (
+            workings.evaluated(standard)
+            if standard.rule
+            else states[standard.table].current
+            + (held.get(standard.table, (0,))[0] if standard.speaks_of_held_rows else 0)
         )
         failed = standing.get(standard.name, 0)
         message = "" if evaluated else "nothing received yet"
@@ -416,39 +543,17 @@ def _speaks_of_rows(table: str, states: Mapping[str, _TableState], held: Mapping
 
 
 def _state_read(
-    standard: Standard, states: Mapping[str, _TableState], held: Mapping[str, tuple[int, str]], today: dt.date
+    standard: Standard, workings: Workings, states: Mapping[str, _TableState], held: Mapping[str, tuple[int, str]]
 ) -> str:
     """A fingerprint of all that a whole rule reads: while it is the same, so is the verdict."""
     if not standard.whole:
         return ""
-    read = standard.placeholders()
-    tables = sorted(name for name in states if name == standard.table or {f"raw_{name}", f"received_{name}"} & read)
-    seen = [f"{name} {states[name].fingerprint}" for name in tables]
+    read = workings.reads(standard.sql)
+    tables = {standard.table, *workings.tables_read(standard.sql)} & set(states)
+    seen = [f"{name} {states[name].fingerprint}" for name in sorted(tables)]
     seen += [f"held {held.get(standard.table, (0, ''))}"] if "quarantine" in read else []
-    seen += [f"on {today.isoformat()}"] if "today" in read else []
+    seen += [f"on {workings.today.isoformat()}"] if "today" in read else []
     return ", ".join(seen)
-
-
-def _placeholders(
-    feed: Feed, table: Table, since: int, today: dt.date, states: Mapping[str, _TableState]
-) -> dict[str, str]:
-    meaning = {
-        "rows": f"(SELECT * FROM {_raw(feed, table.name)} WHERE {_window(since)})",
-        "quarantine": _quarantine(feed, table),
-        "today": f"DATE '{today.isoformat()}'",
-    }
-    for other in feed.tables:
-        received = _raw(feed, other.name) if other.name in states else _nothing(other)
-        meaning[f"raw_{other.name}"] = f"(SELECT * FROM {received} WHERE superseded_seq IS NULL)"
-        meaning[f"received_{other.name}"] = received
-    return meaning
-
-
-def _nothing(table: Table) -> str:
-    """A table of the contract that never came."""
-    columns = [f"NULL::VARCHAR AS {_q(column.name)}" for column in table.columns]
-    columns += [f"NULL::{kept.type} AS {_q(kept.name)}" for kept in RAW_COLUMNS]
-    return f"(SELECT {', '.join(columns)} LIMIT 0)"
 
 
 def _refuse_two_of_a_name(feed: Feed, standards: Sequence[Standard]) -> None:

@@ -1,7 +1,7 @@
 """Contract → standards: what is expected of each column and table of a feed, each a Great Expectations expectation.
 
 Declarations only. What must not live here: running anything (run.py), what Great Expectations needs inside
-(gx_duckdb.py), an agency's name. Rules that a column cannot say are SQL in their agency's folder: Standard.from_sql.
+(gx_duckdb.py), an agency's name. Rules that a column cannot say stand in their agency's folder (rules.py).
 """
 
 from __future__ import annotations
@@ -9,21 +9,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import md5
 from pathlib import Path
 from typing import Any
 
 from connectors import reading
-from connectors.contract import Column, Feed, Kind, Table
+from connectors.contract import Column, Feed, Kind, Rule, Table
 from expectations import volume
 from expectations.verdict import Severity
 from warehouse.schema import Sensitivity
 
 # The value of the column under judgement, in a condition.
 VALUE = "{value}"
-_PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 # A rule that looks beyond the rows it judges can change its mind about a row that did not change.
 _BEYOND_ITS_ROWS = re.compile(r"\{(raw_[a-z0-9_]+|received_[a-z0-9_]+|quarantine|today)\}")
 _CODES_SHOWN = 12
@@ -68,6 +67,18 @@ class Standard:
     whole: bool = False
     speaks_of_held_rows: bool = False
     off_when: str = ""
+    # A rule of a book: what it is, and a fingerprint of what its SQL means tonight.
+    rule: Rule | None = None
+    meaning: str = ""
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Those whose rows can fail."""
+        return self.rule.tables if self.rule else (self.table,)
+
+    def of_rule(self, rule: Rule, meaning: str) -> Standard:
+        """This standard, known to be a rule of a book."""
+        return replace(self, rule=rule, meaning=meaning)
 
     @classmethod
     def from_sql(
@@ -112,17 +123,11 @@ class Standard:
             self.holds,
             self.sql,
             self.whole,
+            self.tables,
+            self.meaning,
             _reading(),
         ]
         return md5(json.dumps(said).encode(), usedforsecurity=False).hexdigest()
-
-    def placeholders(self) -> set[str]:
-        """What the rule's SQL reads, by placeholder name."""
-        return set(_PLACEHOLDER.findall(self.sql))
-
-    def with_placeholders(self, meaning: Mapping[str, str]) -> str:
-        """The rule's SQL, each placeholder replaced; an unknown one is a KeyError with its name. Other braces stay."""
-        return _PLACEHOLDER.sub(lambda match: meaning[match.group(1)], self.sql)
 
 
 def suite_for(feed: Feed, table: Table) -> list[Standard]:

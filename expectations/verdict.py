@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Severity = Literal["critical", "warning", "info"]
-Status = Literal["pass", "warn", "fail", "broken"]
+Status = Literal["pass", "warn", "fail", "broken", "not_run"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,9 @@ class Verdict:
 
 
 def status_of(severity: Severity, failed: int) -> Status:
-    """A failing critical standard fails, any other warns. `broken` is never decided here: it is not about the data."""
+    """A failing critical standard fails, any other warns. `broken` and `not_run` are never decided here: they say nothing
+    of the data.
+    """
     if failed == 0:
         return "pass"
     return "fail" if severity == "critical" else "warn"

@@ -18,8 +18,9 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from connectors.contract import Column, Feed, Table
+from connectors.contract import Column, Feed, Rule, RuleBook, Table
 from connectors.registry import agencies, feeds
+from connectors.rulebooks import in_words, rule_books
 from connectors.taxonomy import event_types, told_by
 from pipelines.settings import LinkageThresholds, Mail, Notify, Settings, Source
 from warehouse import access, keys, publish, schema
@@ -170,12 +171,37 @@ def standards(root: Path) -> str:
         "# Standards",
         "What is expected of each feed, from its contract. A failing standard flags rows and drops none. *critical* holds the "
         "feed back for the night, its last good data staying; *warning* and *info* only tell. `tessera quality FEED` shows "
-        "what fails.",
+        "what fails. What a column cannot say is a rule, in a book of the agency's folder ([how a rule is written](rules.md)); "
+        "one that cannot be run says `not_run` and why, never that it holds.",
     ]
     for feed in _known_feeds(root).values():
         rows = [[f"`{said['name']}`", said["title"], said["severity"], said["hint"]] for said in describe(feed)]
         parts += [f"## {feed.id}", _table(["standard", "what is expected", "severity", "how to get it right"], rows)]
+        for book in rule_books(feed):
+            parts += _rule_book(book)
     return _page(parts)
+
+
+def _rule_book(book: RuleBook) -> list[str]:
+    rows = [
+        [
+            f"`{rule.name}`",
+            f"{rule.title}. {rule.why}",
+            _code(rule.columns),
+            rule.severity,
+            _in_force(rule),
+            rule.hint,
+        ]
+        for rule in book.rules
+    ]
+    header = ["rule", "what is expected, and why", "columns", "severity", "in force", "how to get it right"]
+    return [f"### {book.title}", f"{len(rows)} rules. {book.source}", _table(header, rows)]
+
+
+def _in_force(rule: Rule) -> str:
+    words = [f"from {in_words(rule.since)}"] if rule.since is not None else []
+    words += [f"until {in_words(rule.until)}"] if rule.until is not None else []
+    return " ".join(words)
 
 
 # --- Command line --------------------------------------------------------------------------------------------------

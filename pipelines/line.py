@@ -174,7 +174,10 @@ class Line:
         return self.books(night, name)
 
     def check(self, night: Night, name: str) -> list[Any]:
-        """Runs the feed's standards; returns the verdicts (counts only). Raises FeedFailed if a critical one fails."""
+        """Runs the feed's standards; returns the verdicts (counts only).
+
+        Raises FeedFailed if a critical one fails or is broken.
+        """
         from expectations.run import check_feed
 
         feed = self.feeds[name]
@@ -185,9 +188,11 @@ class Line:
             load_seq=night.load_seq,
             allow_test_nhs_numbers=self.settings.allow_test_nhs_numbers,
             today=night.date,
+            options=self.options(name),
         )
         self._mark(night, name, "check")
-        critical = [v for v in verdicts if v.status == "fail"]
+        # A critical standard that could not run may not be taken for one that holds.
+        critical = [v for v in verdicts if v.status == "fail" or (v.status == "broken" and v.severity == "critical")]
         if critical:
             raise FeedFailed(
                 f"{name}: held back by {', '.join(v.expectation for v in critical)} (critical); "

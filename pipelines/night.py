@@ -160,7 +160,7 @@ def report(line: Line, night: Night) -> NightReport:
     )
     standards = rows(
         "SELECT severity, status, count(*) AS standards, sum(failed)::BIGINT AS rows FROM quality_result "
-        "WHERE load_id = ? AND status <> 'pass' GROUP BY severity, status "
+        "WHERE load_id = ? AND status NOT IN ('pass', 'not_run') GROUP BY severity, status "
         "ORDER BY list_position(['critical', 'warning', 'info'], severity), status",
         [night.load_id],
     )

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.contract import Feed
 from connectors.registry import feeds
+from connectors.rulebooks import book_year
 
 
 class SettingsError(Exception):
@@ -205,6 +206,8 @@ def _check_sources(path: Path, settings: Settings) -> None:
         try:
             feed = settings.feed(name)
             feed.scope({option.name: option.default for option in feed.options} | source.options)
+            if source.options.get("rules"):
+                book_year(str(source.options["rules"]))
         except ValueError as error:
             raise SettingsError(f"{path}: sources.{name}: {error}") from None
 

@@ -422,8 +422,8 @@ OPERATIONS: dict[str, Relation] = {
                 Field("severity", "VARCHAR", "critical, warning or info", _O),
                 Field("evaluated", "BIGINT", "Current rows it speaks of", _O),
                 Field("failed", "BIGINT", "Current rows that fail", _O),
-                Field("status", "VARCHAR", "pass, warn, fail or broken", _O),
-                Field("message", "VARCHAR", "For a broken check: why it could not run", _O),
+                Field("status", "VARCHAR", "pass, warn, fail, broken or not_run", _O),
+                Field("message", "VARCHAR", "For broken and not_run: why it could not run", _O),
             ),
         ),
         Relation(

@@ -7,11 +7,12 @@ them is believed. Lists of codes change with the year. Dates are DD/MM/YYYY.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.contract import Column, Feed, Kind, Option, Output, Table
+from connectors.contract import Column, Feed, Kind, Option, Output, Period, Table
 from connectors.social_care import codes
 from connectors.social_care.codes import in_words
 from connectors.social_care.said import Event, Span, When, british, events, spans, zz_date
@@ -44,10 +45,20 @@ def collection_year(options: Mapping[str, Any]) -> int:
     return int(found[1])
 
 
-def scope(options: Mapping[str, Any]) -> str:
-    """A return speaks for its collection year alone."""
+def period(options: Mapping[str, Any]) -> Period:
+    """A return speaks for its collection year alone, 1 April to 31 March."""
     year = collection_year(options)
-    return f"{year}/{(year + 1) % 100:02}"
+    return Period(
+        year=year,
+        starts=dt.date(year, 4, 1),
+        ends=dt.date(year + 1, 3, 31),
+        scope=f"{year}/{(year + 1) % 100:02}",
+        before=f"{year - 1}/{year % 100:02}",
+    )
+
+
+def scope(options: Mapping[str, Any]) -> str:
+    return period(options).scope
 
 
 # --- The contract, by collection year --------------------------------------------------------------------------------
@@ -962,5 +973,6 @@ FEED = Feed(
         Option("rules", "Version of the DfE's validation rules to check against; by default the collection year's"),
     ),
     scope=scope,
+    period=period,
     tables_for=lambda options: _tables(collection_year(options)),
 )

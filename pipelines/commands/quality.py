@@ -30,21 +30,28 @@ def quality(
     rows: Annotated[int, typer.Option(help="How many failing rows to show for a feed.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Standards that fail, worst first; with a feed, its failing rows and how to mend them."""
+    """Standards that fail, worst first, and those not run, with the reason; with a feed, its failing rows and how to mend them."""
     from warehouse import query as querying
     from warehouse.keys import load_keys
 
     settings = settings_of(config)
     keys = load_keys(settings.keys_path, os.environ)
-    where, parameters = ("WHERE status <> 'pass'", [])
-    if feed:
-        where, parameters = (where + " AND agency || '.' || feed = ?", [feed])
+    of_feed = "($1 IS NULL OR agency || '.' || feed = $1)"
     with querying.open_mart(settings.marts_path, keys, "quality") as con:
         failing = querying.rows(
             con,
-            f"SELECT agency || '.' || feed AS feed, expectation, severity, status, failed, evaluated FROM quality_results {where} "
+            "SELECT agency || '.' || feed AS feed, expectation, severity, status, failed, evaluated, "
+            "CASE WHEN status = 'broken' THEN message END AS why_broken "
+            f"FROM quality_results WHERE status NOT IN ('pass', 'not_run') AND {of_feed} "
             "ORDER BY list_position(['critical', 'warning', 'info'], severity), status = 'broken' DESC, failed DESC, 1, 2",
-            parameters,
+            [feed],
+        )
+        not_run = querying.rows(
+            con,
+            "SELECT agency || '.' || feed AS feed, message AS not_run_because, count(*) AS standards, "
+            "string_agg(expectation, ', ' ORDER BY expectation) AS which "
+            f"FROM quality_results WHERE status = 'not_run' AND {of_feed} GROUP BY ALL ORDER BY 1, 3 DESC, 2",
+            [feed],
         )
         examples = (
             querying.rows(
@@ -57,9 +64,11 @@ def quality(
             else []
         )
     if as_json:
-        out.print_json(json.dumps({"standards": failing, "rows": examples}, default=str))
+        out.print_json(json.dumps({"standards": failing, "not_run": not_run, "rows": examples}, default=str))
         return
-    print_rows(failing, False, empty="Every standard holds.")
+    print_rows(failing, False, empty="Every standard that was run holds." if not_run else "Every standard holds.")
+    if not_run:
+        print_rows([{name: row[name] for name in row if feed or name != "which"} for row in not_run], False)
     if examples:
         print_rows(examples, False)
 

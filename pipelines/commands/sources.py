@@ -81,7 +81,8 @@ def sources_check(
                 for name in COMMON_MODEL
             ]
             failing = line.warehouse.rows(
-                "SELECT expectation, severity, failed, evaluated, status FROM quality_result WHERE status <> 'pass' ORDER BY failed DESC"
+                "SELECT expectation, severity, failed, evaluated, status FROM quality_result "
+                "WHERE status NOT IN ('pass', 'not_run') ORDER BY failed DESC"
             )
             message = line.warehouse.rows("SELECT status, message FROM feed_load")
     if as_json:

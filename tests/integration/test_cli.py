@@ -223,3 +223,14 @@ def test_a_wrong_setting_is_named_with_exit_2(tmp_path: Path, change: str, says:
     assert ran.returncode == 2
     assert says in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_quality_tells_which_rules_were_not_run_and_why(world: Path) -> None:
+    ran = tessera(world, "quality", "social_care.ssda903", "--json")
+    assert ran.returncode == 0, ran.stderr
+    reasons = {row["not_run_because"]: row["which"] for row in json.loads(ran.stdout)["not_run"]}
+    of_last_year = next(which for reason, which in reasons.items() if "which never came" in reason)
+    assert "ssda903.503A" in of_last_year.split(", ")
+    assert "ssda903.503A" not in {row["expectation"] for row in json.loads(ran.stdout)["standards"]}
+    printed = tessera(world, "quality")
+    assert "not_run_because" in printed.stdout

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from typer.testing import CliRunner
 
 from connectors.registry import feeds
+from connectors.rulebooks import read_book
+from expectations import rules
+from pipelines.cli import app
 from pipelines.definitions import definitions
 from pipelines.night import LEFT_OF_LOAD, RIGHT_OF_LOAD
 from pipelines.settings import load_settings
@@ -89,3 +93,42 @@ def test_the_night_is_scheduled_and_people_follow_feeds() -> None:
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
     assert deployed.resolve_sensor_def("after_feeds").default_status is dg.DefaultSensorStatus.RUNNING
     assert deployed.resolve_sensor_def("after_feeds_with_failures").default_status is dg.DefaultSensorStatus.RUNNING
+
+
+RULE = """
+title: {severity}
+why: To see what becomes of a rule that cannot be run.
+tables: [notice]
+columns: [encompass_id]
+severity: {severity}
+hint: Mend the rule.
+sql: SELECT raw_row_id FROM {{this_notice}} WHERE {sql}
+cases: [{{given: {{}}, expect: []}}]
+"""
+
+
+@pytest.mark.parametrize(("severity", "succeeds"), [("warning", True), ("critical", False)])
+def test_a_broken_rule_is_shown_everywhere_and_fails_the_night_only_if_critical(
+    deployed: dg.Definitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, severity: str, succeeds: bool
+) -> None:
+    table = feeds()["police.encompass"].tables[0].name
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    (folder / "book.yaml").write_text("{feed: police.encompass, title: Toy, source: ours}")
+    for code, sql in (("broken", "encompass_id::INT > 0"), ("holds", "encompass_id IS NULL")):
+        text = RULE.format(severity=severity, sql=sql).replace("notice", table)
+        (folder / f"{code}.yaml").write_text(text)
+    monkeypatch.setattr(rules, "rule_books", lambda feed: [read_book(folder)])
+    with dg.DagsterInstance.ephemeral() as instance:
+        ran = run(deployed, "feeds", instance)
+        assert ran.success == succeeds
+        checks = {each.check_name: each for each in ran.get_asset_check_evaluations()}
+        assert not checks["no_check_broken"].passed
+        assert checks["no_check_broken"].metadata["broken"].value == 1
+        assert checks["critical_standards"].passed == succeeds
+        assert run(deployed, "people", instance).success
+    shown = CliRunner().invoke(app, ["quality", "--config", str(tmp_path / "tessera.yaml"), "--json"])
+    found = {row["expectation"]: row for row in json.loads(shown.stdout)["standards"]}
+    assert found["toy.broken"]["status"] == "broken"
+    assert found["toy.broken"]["why_broken"] == "ConversionException while judging toy.broken; see its SQL"
+    assert "toy.holds" not in found

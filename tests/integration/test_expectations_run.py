@@ -8,7 +8,8 @@ import pytest
 
 from connectors import reading
 from connectors.contract import Column, Feed, Kind, Table
-from expectations import gx_duckdb
+from connectors.rulebooks import RuleBookError, read_book
+from expectations import gx_duckdb, rules
 from expectations.run import check_feed
 from expectations.suite import Standard
 from warehouse.engine import Warehouse
@@ -92,10 +93,10 @@ class World:
             f"INSERT INTO raw.council_toy_child ({', '.join(values)}) VALUES ({marks})", list(values.values())
         )
 
-    def check(self, feed=FEED, *, allow=True, rules=(), today=dt.date(2025, 3, 2)):
+    def check(self, feed=FEED, *, allow=True, rules=(), today=dt.date(2025, 3, 2), options=None):
         verdicts = check_feed(
             self.warehouse, feed, load_id=self.load_id, load_seq=self.load_seq,
-            allow_test_nhs_numbers=allow, today=today, rules=rules,
+            allow_test_nhs_numbers=allow, today=today, options=options, rules=rules,
         )  # fmt: skip
         return {verdict.expectation: verdict for verdict in verdicts}
 
@@ -304,6 +305,9 @@ BROKEN = [
     ),
     Standard.from_sql("no_table", "No table", "child", "SELECT raw_row_id FROM nowhere"),
     Standard.from_sql("no_feed", "No feed", "child", "SELECT raw_row_id FROM {raw_nowhere}"),
+    Standard.from_sql(
+        "no_words", "Unknown word", "child", "SELECT {'a': 1}, 'x{3}', raw_row_id FROM {rows} WHERE {nope}"
+    ),
     Standard.from_sql("nobody", "Points at nothing", "child", "SELECT 'x' AS raw_row_id FROM {rows}"),
 ]
 
@@ -421,3 +425,83 @@ def test_a_table_that_becomes_empty_leaves_no_failures_behind(world):
     world.con.execute("UPDATE raw.council_toy_child SET superseded_seq = 2, vanished_seq = 2")
     assert world.check()["child.dob.is_a_date"].evaluated == 0
     assert world.failures() == []
+
+
+RULE = """
+title: A child has a surname
+why: Without a name nobody can be found.
+tables: [child]
+columns: [surname, sex]
+hint: Write the surname.
+sql: SELECT raw_row_id FROM {this_child} WHERE surname IS NULL
+cases: [{given: {child: [{child_id: '1'}, {child_id: '2', surname: S}]}, expect: [1]}]
+"""
+
+
+def book(folder, **rules):
+    """A feed like FEED with a rule book of its own, read from YAML as an agency's is."""
+    (folder / "prepared").mkdir(parents=True)
+    (folder / "book.yaml").write_text("{feed: council.toy, title: Toy rules, source: ours}")
+    (folder / "prepared" / "impossible.sql").write_text("SELECT surname::INT AS n, raw_row_id FROM {this_child}")
+    for code, text in rules.items():
+        (folder / f"{code}.yaml").write_text(text)
+    return read_book(folder)
+
+
+def test_rules_of_a_book_run_are_not_run_or_break_each_for_itself(world, tmp_path, monkeypatch):
+    toy = book(
+        tmp_path / "toy",
+        present=RULE,
+        later=RULE.replace("tables:", "since: 2026/27\ntables:"),
+        gone=RULE.replace("tables:", "until: 2024/25\ntables:"),
+        yearly=RULE.replace("hint:", "needs: [last_year]\nhint:"),
+        broken=RULE.replace("{this_child}", "{impossible}").replace("tables:", "severity: critical\ntables:"),
+    )
+    monkeypatch.setattr(rules, "rule_books", lambda feed: [toy])
+    world.night([child("1", surname=CANARY), child("2", surname=None, sex="F")])
+    verdicts = world.check(options={"rules": "2025/26"})
+    assert {name: (v.status, v.evaluated, v.failed) for name, v in verdicts.items() if name.startswith("toy.")} == {
+        "toy.present": ("warn", 2, 1),
+        "toy.later": ("not_run", 0, 0),
+        "toy.gone": ("not_run", 0, 0),
+        "toy.yearly": ("not_run", 0, 0),
+        "toy.broken": ("broken", 0, 0),
+    }
+    assert verdicts["toy.later"].message == "in force from 2026/27; the rule book is that of 2025/26"
+    assert "last year" in verdicts["toy.yearly"].message
+    assert CANARY not in str(verdicts)
+    assert world.failures("toy.present") == [
+        ("toy.present", "children.csv", 3, "2", "surname, sex", "surname (blank), sex F")
+    ]
+    # Nothing new: nothing is asked, and the same is said. Another year's book is another set of rules.
+    world.night()
+    again = world.check(options={"rules": "2025/26"})
+    assert again["toy.present"].failed == 1 and again["toy.later"].status == "not_run"
+    next_year = world.check(options={"rules": "2026/27"})
+    assert next_year["toy.later"].status == "warn"
+    assert world.check(options={"rules": "2025/26"})["toy.later"].status == "not_run"
+    assert world.failures("toy.later") == []
+
+
+def test_a_rule_that_needs_a_table_which_never_came_is_not_run(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(rules, "rule_books", lambda feed: [book(tmp_path / "toy", present=RULE)])
+    verdict = world.check()["toy.present"]
+    assert (verdict.status, verdict.message) == (
+        "not_run",
+        "it needs the table child, of which the delivery holds no row",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (RULE.replace("why:", "whim:"), r"rule\.yaml: .*whim"),
+        (RULE.replace("hint: Write the surname.\n", ""), r"rule\.yaml: hint is missing"),
+        (RULE.replace("tables:", "severity: awful\ntables:"), r"rule\.yaml: severity is 'awful'; allowed: critical"),
+        (RULE.replace("tables:", "since: 2025\ntables:"), r"rule\.yaml: .*\"2025/26\""),
+        ("title: [", r"rule\.yaml, line \d+: not well-formed"),
+    ],
+)
+def test_a_rule_not_written_as_one_is_refused_with_its_file(tmp_path, text, said):
+    with pytest.raises(RuleBookError, match=said):
+        book(tmp_path / "toy", rule=text)

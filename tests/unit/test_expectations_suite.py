@@ -122,9 +122,3 @@ def test_a_rule_sees_everything_again_if_it_looks_beyond_its_rows():
     assert not rule("SELECT raw_row_id FROM {rows} WHERE ppn_id > 'x{3}'").whole
     assert rule("SELECT raw_row_id FROM {rows} JOIN {raw_other} USING (k)").whole
     assert rule("SELECT raw_row_id FROM {rows} WHERE try_cast(a AS DATE) > {today}").whole
-    # Braces that are SQL stay; an unknown word in braces is named.
-    assert (
-        rule("SELECT {'a': 1}, 'x{3}' FROM {rows}").with_placeholders({"rows": "t"}) == "SELECT {'a': 1}, 'x{3}' FROM t"
-    )
-    with pytest.raises(KeyError, match="raw_nope"):
-        rule("SELECT 1 FROM {raw_nope}").with_placeholders({"rows": "t"})

@@ -1,0 +1,25 @@
+-- Episodes of this return in the order of each child, with who the child is and what stood before and after.
+SELECT
+    e.*,
+    h.dob,
+    h.sex,
+    row_number() OVER in_order AS place_in_order,
+    lag(e.decom) OVER in_order AS prev_decom,
+    lag(e.dec) OVER in_order AS prev_dec,
+    lag(e.rne) OVER in_order AS prev_rne,
+    lag(e.rec) OVER in_order AS prev_rec,
+    lag(e.ls) OVER in_order AS prev_ls,
+    lag(e.place) OVER in_order AS prev_place,
+    lag(e.place_provider) OVER in_order AS prev_place_provider,
+    lag(e.pl_post) OVER in_order AS prev_pl_post,
+    lag(e.urn) OVER in_order AS prev_urn,
+    lag(e.raw_row_id) OVER in_order AS prev_row,
+    lead(e.decom) OVER in_order AS next_decom,
+    lead(e.dec) OVER in_order AS next_dec,
+    lead(e.rne) OVER in_order AS next_rne,
+    lead(e.ls) OVER in_order AS next_ls,
+    lead(e.place) OVER in_order AS next_place,
+    lead(e.raw_row_id) OVER in_order AS next_row
+FROM {this_episodes} AS e
+LEFT JOIN {header} AS h ON e.child = h.child
+WINDOW in_order AS (PARTITION BY e.child ORDER BY e.decom NULLS LAST, e.dec NULLS LAST, e.row_number)

@@ -1,0 +1,274 @@
+"""Rules of the agencies' books → standards, and the tables their SQL reads, worked out once for all rules of a check.
+
+Rules of one feed ask the same things of the same rows: dates read, episodes in order, last year's return. `Workings`
+makes each such table when the first rule reads it, in memory and beside the core, and forgets it when the check is over.
+What must not live here: what Great Expectations needs inside (gx_duckdb.py), failing rows (run.py), an agency's name.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import md5
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from connectors.contract import Column, Feed, Kind, Period, Rule, Table
+from connectors.rulebooks import book_year, in_words, rule_books
+from expectations.suite import Standard
+from warehouse.schema import RAW_COLUMNS, Sensitivity
+
+if TYPE_CHECKING:
+    import duckdb
+
+# Tables of a check live in the connection's in-memory catalogue: every cursor sees them, no file ever holds them.
+SCHEMA = "memory.judging"
+_PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+_LAST_YEAR = "last_year"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Tonight's rules of a feed: those to be run as standards, and why the others are not."""
+
+    standards: tuple[Standard, ...]
+    not_run: tuple[tuple[Standard, str], ...]
+
+
+class Workings:
+    """What the SQL of rules means on one night. Use as a context manager: its tables end with it.
+
+    `rows` tells the raw tables that exist: how many rows of each are in this delivery.
+    """
+
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        feed: Feed,
+        options: Mapping[str, Any],
+        today: dt.date,
+        present: frozenset[str],
+    ) -> None:
+        self._con, self.feed, self.options, self.today, self._present = con, feed, options, today, present
+        self.period: Period | None = feed.period(options)
+        self.books = rule_books(feed)
+        self._prepared = {name: sql for book in self.books for name, sql in book.prepared.items()}
+        self._made: set[str] = set()
+        self._failed: dict[str, Exception] = {}
+
+    def __enter__(self) -> Workings:
+        self._con.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+        self._con.execute(f"CREATE SCHEMA {SCHEMA}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._con.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+
+    # --- which rules -------------------------------------------------------------------------------------------------
+
+    def judged(self) -> Judged:
+        """The rules of the feed's books: in force in the year of the rule book, and with all they need."""
+        standards, not_run = [], []
+        for book in self.books:
+            for rule in book.rules:
+                standard = self._standard(rule)
+                reason = self._why_not(rule)
+                if reason is None:
+                    standards.append(standard)
+                else:
+                    not_run.append((standard, reason))
+        return Judged(tuple(standards), tuple(not_run))
+
+    def rows_of(self, table: str, *, last_year: bool = False) -> int:
+        """How many rows of a table are in this delivery, or were in the one before."""
+        if table not in self._present:
+            return 0
+        where = self._delivery(table, last_year=last_year)
+        return int(self._con.execute(f"SELECT count(*) FROM {self._raw(table)} AS r WHERE {where}").fetchall()[0][0])
+
+    @property
+    def rules_year(self) -> int | None:
+        """The year of the rule book: as the source says, by default the year of its data."""
+        said = self.options.get("rules")
+        return book_year(str(said)) if said else self.period.year if self.period else None
+
+    def _why_not(self, rule: Rule) -> str | None:
+        year = self.rules_year
+        if year is not None and rule.since is not None and year < rule.since:
+            return f"in force from {in_words(rule.since)}; the rule book is that of {in_words(year)}"
+        if year is not None and rule.until is not None and year > rule.until:
+            return f"in force until {in_words(rule.until)}; the rule book is that of {in_words(year)}"
+        for need in rule.needs:
+            if need == _LAST_YEAR:
+                if not any(self._counted(table.name, last_year=True) for table in self.feed.tables):
+                    before = self.period.before if self.period else "last year"
+                    return f"it compares with the return of {before}, which never came"
+            elif not self._counted(need):
+                of = f" of {self.period.scope}" if self.period else ""
+                return f"it needs the table {need}, of which the delivery{of} holds no row"
+        return None
+
+    def _counted(self, table: str, *, last_year: bool = False) -> int:
+        counted: dict[tuple[str, bool], int] = self.__dict__.setdefault("_counts", {})
+        if (table, last_year) not in counted:
+            counted[table, last_year] = self.rows_of(table, last_year=last_year)
+        return counted[table, last_year]
+
+    def evaluated(self, standard: Standard) -> int:
+        """How many rows of the delivery a rule speaks of."""
+        return sum(self._counted(table) for table in standard.tables)
+
+    def _standard(self, rule: Rule) -> Standard:
+        return standard_of(self.feed, rule, self._meaning_of(rule))
+
+    def _meaning_of(self, rule: Rule) -> str:
+        """All that decides what the rule's SQL says beyond the rows it reads."""
+        read = self.reads(rule.sql)
+        said = [self._prepared[name] for name in sorted(read & set(self._prepared))]
+        said += [repr(table) for table in self.feed.tables if {f"this_{table.name}", f"last_{table.name}"} & read]
+        return md5(repr((said, self.period, self.rules_year)).encode(), usedforsecurity=False).hexdigest()
+
+    # --- what their SQL reads ----------------------------------------------------------------------------------------
+
+    def reads(self, sql: str) -> frozenset[str]:
+        """Every placeholder that a rule reads, directly or through prepared tables."""
+        found: set[str] = set()
+        to_read = set(_PLACEHOLDER.findall(sql))
+        while to_read:
+            name = to_read.pop()
+            if name not in found:
+                found.add(name)
+                to_read |= set(_PLACEHOLDER.findall(self._prepared.get(name, "")))
+        return frozenset(found)
+
+    def tables_read(self, sql: str) -> frozenset[str]:
+        """The feed's tables that a rule reads."""
+        read = self.reads(sql)
+        return frozenset(
+            table.name
+            for table in self.feed.tables
+            if {f"{how}_{table.name}" for how in ("this", "last", "raw", "received")} & read
+        )
+
+    def sql(self, text: str, **also: str) -> str:
+        """SQL with every placeholder replaced, what it reads having been made. An unknown one is a KeyError."""
+        return _PLACEHOLDER.sub(lambda found: also.get(found[1]) or self._meaning(found[1]), text)
+
+    def _meaning(self, name: str) -> str:
+        period, year = self.period, self.rules_year
+        if name == "today":
+            return f"DATE '{self.today.isoformat()}'"
+        if period and name in ("collection_start", "collection_end"):
+            return f"DATE '{(period.starts if name == 'collection_start' else period.ends).isoformat()}'"
+        if period and name == "year":
+            return str(period.year)
+        if year is not None and name == "rules_year":
+            return str(year)
+        for table in self.feed.tables:
+            if name == f"raw_{table.name}":
+                return f"(SELECT * FROM {self._received(table)} WHERE superseded_seq IS NULL)"
+            if name == f"received_{table.name}":
+                return self._received(table)
+            if name in (f"this_{table.name}", f"last_{table.name}"):
+                return self._made_table(name, lambda table=table: self._typed(table, last_year=name[:5] == "last_"))
+        if name in self._prepared:
+            return self._made_table(name, lambda: self.sql(self._prepared[name]))
+        raise KeyError(name)
+
+    def _made_table(self, name: str, sql: Any) -> str:
+        """The table, made if it is not yet; what could not be made fails every rule that reads it, tried once."""
+        relation = f"{SCHEMA}.{_q(name)}"
+        if name in self._failed:
+            raise self._failed[name]
+        if name not in self._made:
+            try:
+                self._con.execute(f"CREATE TABLE {relation} AS {sql()}")
+            except Exception as error:
+                self._failed[name] = error
+                raise
+            self._made.add(name)
+        return relation
+
+    def _typed(self, table: Table, *, last_year: bool) -> str:
+        columns = ", ".join(_read(column) for column in table.columns)
+        if table.name not in self._present:
+            return f"SELECT raw_row_id, row_number, {columns} FROM {self._received(table)}"
+        where = self._delivery(table.name, last_year=last_year)
+        return f"SELECT raw_row_id, row_number, {columns} FROM {self._raw(table.name)} AS r WHERE {where}"
+
+    def _delivery(self, table: str, *, last_year: bool) -> str:
+        """The rows of one delivery as it came: those in force, and those beaten by another row of their own file."""
+        if last_year and self.period is None:
+            return "false"
+        scope = (
+            f" AND scope = {_literal(self.period.before if last_year else self.period.scope)}" if self.period else ""
+        )
+        return (
+            f"vanished_seq IS NULL{scope} AND (superseded_seq IS NULL OR (superseded_seq = load_seq AND EXISTS ("
+            f"SELECT 1 FROM {self._raw(table)} AS winner WHERE winner.source_key = r.source_key "
+            "AND winner.load_seq = r.load_seq AND winner.superseded_seq IS NULL)))"
+        )
+
+    def _raw(self, table: str) -> str:
+        return f"raw.{_q(self.feed.raw(table))}"
+
+    def _received(self, table: Table) -> str:
+        return self._raw(table.name) if table.name in self._present else nothing(table)
+
+
+def standard_of(feed: Feed, rule: Rule, meaning: str = "") -> Standard:
+    """The standard that a rule is. It sees everything again when anything it reads has changed."""
+    columns = [
+        column for name in rule.tables for column in feed.table(name).columns if column.name in set(rule.columns)
+    ]
+    said = Standard.from_sql(
+        rule.name,
+        rule.title,
+        rule.tables[0],
+        rule.sql,
+        severity=rule.severity,
+        hint=rule.hint,
+        column=", ".join(rule.columns),
+        sensitivity=max((column.sensitivity for column in columns), key=list(Sensitivity).index, default=None)
+        or Sensitivity.SPECIAL,
+        whole=True,
+    )
+    return said.of_rule(rule, meaning)
+
+
+def nothing(table: Table) -> str:
+    """A table of the contract that never came."""
+    columns = [f"NULL::VARCHAR AS {_q(column.name)}" for column in table.columns]
+    columns += [f"NULL::{kept.type} AS {_q(kept.name)}" for kept in RAW_COLUMNS]
+    return f"(SELECT {', '.join(columns)} LIMIT 0)"
+
+
+def _read(column: Column) -> str:
+    """A column as its kind, and as text beside it where reading can fail."""
+    name = column.name.lower()
+    text = f"tidy({_q(name)})"
+    formats = "[" + ", ".join(_literal(each) for each in column.formats) + "]"
+    match column.kind:
+        case Kind.DATE:
+            value = f"read_date_as({_q(name)}, {formats})" if column.formats else f"read_iso_date({_q(name)})"
+        case Kind.TIMESTAMP if not column.formats:
+            value = f"read_instant({_q(name)})"
+        case Kind.INTEGER:
+            value = f"try_cast({text} AS INTEGER)"
+        case Kind.NUMBER:
+            value = f"try_cast({text} AS DOUBLE)"
+        case _:
+            return f"{text} AS {_q(name)}"
+    return f"{value} AS {_q(name)}, {text} AS {_q(name + '_text')}"
+
+
+def _q(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
