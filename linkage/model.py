@@ -78,11 +78,14 @@ GIVEN_NAME = Comparison(
         # Four in five pairs of records of one child write the first name alike; u is the chance of a shared first name, replaced by
         # the frequency of the name itself (Mohammed 2 %, Saoirse .01 %).
         Level("exact", "same given name", "given_l = given_r", 0.80, 0.004, "given"),
-        # Middle name or known-by name that a source states: one child in twenty somewhere.
+        # Middle name or known-by name that a source states: one child in twenty somewhere. What one side states the other must not
+        # contradict: Eshal Khadija and Iqra Eshal are sisters, of whom one bears the other's name, sooner than one child.
         Level(
             "known_by",
             "a given name the other is known by",
-            "list_contains(given_set_l, given_r) OR list_contains(given_set_r, given_l)",
+            "(list_contains(given_set_l, given_r) OR list_contains(given_set_r, given_l))"
+            " AND (list_has_all(given_set_l, given_set_r) OR list_has_all(given_set_r, given_set_l)"
+            " OR (list_contains(given_set_l, given_r) AND list_contains(given_set_r, given_l)))",
             0.05,
             0.004,
         ),
