@@ -58,6 +58,7 @@ QUESTIONS = {
     "nameless_twin": "no given name yet; birth date and household agree, and a twin may be meant",
     "nameless_home": "no name at all; birth date and home agree",
     "namesakes": "two records of one register, same full name and birth date at two homes: namesakes, or one child who moved",
+    "namesakes_apart": "same full name and birth date, but different numbers and no home in common: namesakes, or one child who moved",
     "near_variants": "forms of one given name on records that hold different numbers: one child or twins",
     "year_moved": "same full name, the birth date is known only in part, and no address in common",
     "near_birth": "same full name, birth dates that nearly agree, and no address in common",

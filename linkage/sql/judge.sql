@@ -43,7 +43,10 @@ WHERE s.kind = 'national'
   AND NOT EXISTS (SELECT 1 FROM shared_number k WHERE k.a = s.a AND k.b = s.b AND k.kind IN ('definitional', 'key')
                   AND NOT (f.given IN ('different', 'garbled') AND f.birth IN ('near', 'different')))
   AND ((f.given IN ('different', 'garbled') AND f.both_borne)
-       OR (f.given IN ('different', 'garbled') AND f.birth IN ('near', 'different')));
+       OR (f.given IN ('different', 'garbled') AND f.birth IN ('near', 'different'))
+       -- One register does not write one child under two names and two keys: Youssef and Yousef there are twins, or a duplicate
+       -- that a person can tell from twins.
+       OR (f.same_source AND f.keyed AND f.both_borne AND f.given IN ('known_by', 'variant', 'similar')));
 
 -- step: trusted: pairs with a number that nobody disputes; a number on two differing people proves nothing until someone decides
 CREATE TABLE trusted AS
@@ -113,6 +116,8 @@ ruled AS (
              WHEN likelihood >= {potential_at} THEN 'doubtful' END
         -- Individual evidence must suffice: given name and birth date; household evidence only supports.
         WHEN given_agrees AND birth_agrees AND (family_agrees OR family = 'similar' OR home_agrees OR family IS NULL) THEN CASE
+             -- Another number and another home speak of another child, however rare the name: cousins are named alike.
+             WHEN numbers_differ AND NOT home_agrees THEN CASE WHEN likelihood >= {potential_at} THEN 'namesakes_apart' END
              WHEN likelihood >= {match_at} THEN 'model'
              WHEN likelihood >= {potential_at} THEN 'doubtful' END
         WHEN given_agrees AND birth_agrees AND likelihood >= {match_at} THEN 'moved_and_renamed'
