@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from linkage.evaluate import Evaluation, evaluate
 from linkage.explain import explain
+from linkage.heirs import carry_over
 from linkage.identity import IdentityReport, identify
 from linkage.link import DECISION_COLUMNS, LinkageReport, link
 from linkage.model import DEFAULT_MODEL, LinkageSettings, Model
@@ -24,6 +25,7 @@ __all__ = [
     "LinkageSettings",
     "Model",
     "NightReport",
+    "carry_over",
     "evaluate",
     "explain",
     "identify",

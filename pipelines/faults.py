@@ -16,8 +16,9 @@ def expected() -> tuple[type[Exception], ...]:
     from warehouse.publish import PublishError
     from warehouse.quarantine import QuarantineError
     from warehouse.query import QueryError
+    from warehouse.store import StoreError
 
     return (
         ConformError, SourceUnreachable, NightFailed, NightLocked, DecisionError, WarehouseError, KeyFileError,
-        UnbalancedBooksError, LandingError, PublishError, QuarantineError, QueryError,
+        UnbalancedBooksError, LandingError, PublishError, QuarantineError, QueryError, StoreError,
     )  # fmt: skip

@@ -20,12 +20,14 @@ from connectors.readers import Parsed, ReadableFile, UnreadableFile, Unrecognise
 from pipelines.settings import Settings, utc_now
 from warehouse import land as landing_rows
 from warehouse import load as loading
+from warehouse.access_log import AccessLog
 from warehouse.decisions import Decisions
 from warehouse.engine import Warehouse
 from warehouse.keys import Keys, load_keys
 from warehouse.land import Arrived, Books, RawTable
 from warehouse.landing import Landing, LandingFileSystem
 from warehouse.publish import ConfiguredFeed, publish
+from warehouse.store import Store
 
 PEOPLE = "people"
 
@@ -53,7 +55,9 @@ class Line:
         self.landing = Landing(settings.landing_path, keys.raw("landing"))
         self.filesystem = LandingFileSystem(self.landing)
         self.con.register_filesystem(self.filesystem)
-        self.decisions = Decisions(settings.decisions_url, keys.raw("decisions"))
+        self.store = Store(settings.decisions_url)
+        self.decisions = Decisions(self.store, keys.raw("decisions"))
+        self.access_log = AccessLog(self.store, keys)
         self.feeds = settings.feeds()
         with warehouse.transaction():
             reading.install(self.con)
@@ -326,7 +330,8 @@ class Line:
                 load_id=night.load_id,
                 today=night.date,
                 decisions=[
-                    tuple(decision[name] for name in linkage.DECISION_COLUMNS) for decision in self.decisions.as_pairs()
+                    tuple(decision[name] for name in linkage.DECISION_COLUMNS)
+                    for decision in linkage.carry_over(self.con, self.decisions.as_pairs())
                 ],
                 settings=self._linkage_settings(),
             )
@@ -346,6 +351,19 @@ class Line:
                 settings=self._linkage_settings(),
             )
             self._mark(night, PEOPLE, "identify")
+
+    def log_decisions_look(self, who: str, what: str) -> None:
+        """Whoever looks at seals is noted before they do."""
+        self.access_log.asked(
+            "decisions", "decisions", utc_now(), load_id="", version="", who=who, purpose="governance", question=what
+        )
+
+    def sealed_records(self) -> list[tuple[str, str]]:
+        """Pairs of records that nothing may show together, those they were re-keyed to included."""
+        import linkage
+
+        pairs = linkage.carry_over(self.con, self.decisions.as_pairs())
+        return [(pair["record_id_a"], pair["record_id_b"]) for pair in pairs if pair["kind"] == "seal"]
 
     def _linkage_settings(self) -> Any:
         """What this deployment sets of the model; everything else is the model's own."""
@@ -370,6 +388,7 @@ class Line:
                 load_id=night.load_id,
                 keep=self.settings.keep_marts,
                 feeds=self.configured_feeds(),
+                sealed=self.sealed_records(),
             )
         except BaseException:
             with self.warehouse.transaction() as con:

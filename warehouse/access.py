@@ -6,6 +6,7 @@ view or column by name (they are declared in policy.yaml), and anything that ope
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,11 @@ def _pseudonym(value: str) -> str:
     """
     salt = "getvariable('pseudonym_salt')"
     return f"('a' || left(sha256(left({salt}, 32) || {value} || substr({salt}, 33)), 20))"
+
+
+def pseudonym(salt: str, value: str) -> str:
+    """What a mart with this salt shows instead of an identifier; as _pseudonym() in SQL."""
+    return "a" + hashlib.sha256(f"{salt[:32]}{value}{salt[32:]}".encode()).hexdigest()[:20]
 
 
 def _hide(column: str) -> str:

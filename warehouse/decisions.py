@@ -1,21 +1,26 @@
 """Human decisions: kept outside the warehouse, append-only, so that they outlive every rebuild and retraining and always win.
 
-SQLite by default, PostgreSQL by URL. What a person wrote (a reason) and whom it is about are encrypted in the row: the
-store may lie on a disk or a server that others can read.
+A decision is about two records: must link, cannot link, or seal. It is never changed; another decision undoes it, and that one can be
+undone as well. What lives here: taking decisions, refusing those that contradict what stands, and which of them count. What must not:
+what becomes of the records (linkage), and who may see a seal but for `listed()`.
 """
 
 from __future__ import annotations
 
-import base64
 import csv
 import datetime as dt
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from cryptography.fernet import Fernet, InvalidToken
+
+from warehouse.store import Cipher, Store
 
 KINDS = ("must_link", "cannot_link", "seal")
+UNDO = "undo"
 COLUMNS = (
     "kind", "agency_a", "feed_a", "source_person_id_a", "agency_b", "feed_b", "source_person_id_b", "reason", "author", "decided_at",
 )  # fmt: skip
@@ -25,17 +30,22 @@ class DecisionError(Exception):
     """A decision cannot be taken: says which row and column, what is allowed, the next step."""
 
 
-class Decisions:
-    """The decisions store of one deployment."""
+@dataclass(frozen=True)
+class Taken:
+    """One decision that was taken: its number, and what whoever took it should know."""
 
-    def __init__(self, url: str, key: bytes) -> None:
-        self._fernet = Fernet(base64.urlsafe_b64encode(key))
-        self._url = url
-        self._engine: sa.Engine | None = None
-        metadata = sa.MetaData()
+    decision_id: str
+    notes: tuple[str, ...] = ()
+
+
+class Decisions:
+    """The decisions of one deployment."""
+
+    def __init__(self, store: Store, key: bytes) -> None:
+        self._store, self._cipher = store, Cipher(key)
         self._table = sa.Table(
             "decision",
-            metadata,
+            store.metadata,
             sa.Column("decision_id", sa.Integer, primary_key=True),
             sa.Column("kind", sa.String(20), nullable=False),
             sa.Column("record_a", sa.LargeBinary, nullable=False),
@@ -43,101 +53,263 @@ class Decisions:
             sa.Column("reason", sa.LargeBinary, nullable=False),
             sa.Column("author", sa.LargeBinary, nullable=False),
             sa.Column("decided_at", sa.DateTime, nullable=False),
+            sa.Column("undoes", sa.Integer),
         )
-        self._metadata = metadata
 
-    def _connect(self) -> sa.Engine:
-        if self._engine is None:
-            if self._url.startswith("sqlite:///"):
-                Path(self._url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-            self._engine = sa.create_engine(self._url)
-            self._metadata.create_all(self._engine)
-        return self._engine
+    def add(self, kind: str, record_a: str, record_b: str, reason: str, author: str, decided_at: dt.datetime) -> Taken:
+        """Takes one decision. A later one on the same pair counts instead of an earlier one, which stays to be read.
 
-    def add(self, kind: str, record_a: str, record_b: str, reason: str, author: str, decided_at: dt.datetime) -> None:
-        """Adds one decision; earlier ones stay. A later decision on the same pair counts instead of an earlier one."""
-        if kind not in KINDS:
-            raise DecisionError(f"kind is {kind!r}; allowed are {', '.join(KINDS)}")
-        if record_a == record_b:
-            raise DecisionError("a decision is about two records; the same one was given twice")
-        if not reason.strip() or not author.strip():
-            raise DecisionError("a decision needs a reason and an author")
-        with self._connect().begin() as connection:
-            connection.execute(
-                self._table.insert().values(
-                    kind=kind,
-                    record_a=self._seal(min(record_a, record_b)),
-                    record_b=self._seal(max(record_a, record_b)),
-                    reason=self._seal(reason),
-                    author=self._seal(author),
-                    decided_at=decided_at,
-                )
-            )
+        Raises DecisionError where it contradicts decisions that stand on other pairs.
+        """
+        entry = {"kind": kind, "reason": reason, "author": author, "decided_at": decided_at}
+        entry |= {"record_id_a": min(record_a, record_b), "record_id_b": max(record_a, record_b)}
+        standing = _standing(self.all())
+        notes = _weigh(entry, standing)
+        with self._store.engine().begin() as connection:
+            return Taken(self._insert(connection, entry), notes)
+
+    def undo(
+        self, decision_id: str, reason: str, author: str, decided_at: dt.datetime, *, governance: bool = False
+    ) -> Taken:
+        """Takes back a decision, or the taking back of one. Seals are for governance; to others they are not there."""
+        _asked_for(reason, author)
+        every = self.all()
+        standing = {entry["decision_id"] for entry in _in_force(every)}
+        found = next((entry for entry in every if entry["decision_id"] == decision_id), None)
+        if found is None or (not governance and _speaks_of_a_seal(found, every)):
+            raise DecisionError(f"no decision {decision_id}; see tessera decisions list")
+        if decision_id not in standing:
+            raise DecisionError(f"{decision_id} was undone already; see tessera decisions list")
+        entry = {**found, "kind": UNDO, "reason": reason, "author": author, "decided_at": decided_at}
+        with self._store.engine().begin() as connection:
+            taken = self._insert(connection, entry, undoes=found["number"])
+        again = [
+            other["decision_id"]
+            for other in _counting(_standing(self.all()))
+            if _pair(other) == _pair(found) and other["decision_id"] not in (decision_id, taken)
+        ]
+        notes = (f"{again[0]} on the same two records counts again",) if again and found["kind"] != UNDO else ()
+        return Taken(taken, notes)
 
     def all(self) -> list[dict[str, Any]]:
-        """Every decision ever taken, oldest first."""
-        with self._connect().connect() as connection:
+        """Every decision ever taken, oldest first, whatever became of it."""
+        with self._store.engine().connect() as connection:
             rows = connection.execute(
                 sa.select(self._table).order_by(self._table.c.decided_at, self._table.c.decision_id)
             ).all()
+        names = {row.decision_id: self._cipher.public_number("D", row.decision_id) for row in rows}
         return [
             {
-                "decision_id": row.decision_id,
+                "number": row.decision_id,
+                "decision_id": names[row.decision_id],
                 "kind": row.kind,
-                "record_id_a": self._open(row.record_a),
-                "record_id_b": self._open(row.record_b),
-                "reason": self._open(row.reason),
-                "author": self._open(row.author),
+                "record_id_a": self._cipher.open(row.record_a),
+                "record_id_b": self._cipher.open(row.record_b),
+                "reason": self._cipher.open(row.reason),
+                "author": self._cipher.open(row.author),
                 "decided_at": row.decided_at,
+                "undoes": names.get(row.undoes),
             }
             for row in rows
         ]
 
+    def listed(self, *, governance: bool = False) -> list[dict[str, Any]]:
+        """Every decision with what became of it. What speaks of a seal is there for governance alone."""
+        every = self.all()
+        in_force = {entry["decision_id"] for entry in _in_force(every)}
+        standing = _standing(every)
+        counting = {entry["decision_id"] for entry in _counting(standing)}
+        sealed = {_pair(entry) for entry in standing if entry["kind"] == "seal"}
+        shown = []
+        for entry in every:
+            if not governance and _speaks_of_a_seal(entry, every):
+                continue
+            # To everybody else a decision that a seal outranks stands as it was taken.
+            hidden = not governance and _pair(entry) in sealed
+            if entry["decision_id"] not in in_force:
+                status = "undone"
+            elif entry["kind"] == UNDO or entry["decision_id"] in counting or hidden:
+                status = "stands"
+            else:
+                status = "outranked by a seal" if _pair(entry) in sealed else "replaced by a later one"
+            shown.append({name: value for name, value in entry.items() if name != "number"} | {"status": status})
+        return shown
+
     def as_pairs(self) -> list[dict[str, Any]]:
-        """The decision that counts for each pair of records: the latest; a seal is undone by nothing but governance."""
-        counting: dict[tuple[str, str], dict[str, Any]] = {}
-        for decision in self.all():
-            pair = (decision["record_id_a"], decision["record_id_b"])
-            if counting.get(pair, {}).get("kind") != "seal":
-                counting[pair] = decision
-        return list(counting.values())
+        """The decision that counts for each pair of records: the latest that stands; a seal outranks all others."""
+        return _counting(_standing(self.all()))
 
-    def import_csv(self, path: Path) -> int:
-        """Adds the decisions of a CSV file (COLUMNS); all or none. Returns how many."""
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
-            if missing:
-                raise DecisionError(
-                    f"{path.name}: column(s) {', '.join(missing)} missing; needed are {', '.join(COLUMNS)}"
-                )
-            decisions = []
-            for number, row in enumerate(reader, start=2):
-                try:
-                    decided_at = dt.datetime.fromisoformat(row["decided_at"])
-                except ValueError:
-                    raise DecisionError(f"{path.name}, row {number}, decided_at: not an ISO date and time") from None
-                if row["kind"] not in KINDS:
-                    raise DecisionError(f"{path.name}, row {number}, kind: allowed are {', '.join(KINDS)}")
-                if decided_at.tzinfo is not None:
-                    decided_at = decided_at.astimezone(dt.UTC).replace(tzinfo=None)
-                record_a, record_b = (
-                    f"{row[f'agency_{s}']}.{row[f'feed_{s}']}:{row[f'source_person_id_{s}']}" for s in "ab"
-                )
-                decisions.append((row["kind"], record_a, record_b, row["reason"], row["author"], decided_at))
-        known = {(d["kind"], d["record_id_a"], d["record_id_b"], d["decided_at"]) for d in self.all()}
-        new = [d for d in decisions if (d[0], min(d[1], d[2]), max(d[1], d[2]), d[5]) not in known]
-        for decision in new:
-            self.add(*decision)
-        return len(new)
+    def sealed_pairs(self) -> list[tuple[str, str]]:
+        """Pairs of records that nothing may show together."""
+        return [_pair(entry) for entry in self.as_pairs() if entry["kind"] == "seal"]
 
-    def _seal(self, text: str) -> bytes:
-        return self._fernet.encrypt(text.encode())
+    def answers(self) -> list[dict[str, Any]]:
+        """Each author's last word on a pair, undone ones left out: what agreement between reviewers is measured on."""
+        last: dict[tuple[str, tuple[str, str]], dict[str, Any]] = {}
+        for entry in _standing(self.all()):
+            if entry["kind"] != "seal":
+                last[entry["author"], _pair(entry)] = entry
+        return list(last.values())
 
-    def _open(self, sealed: bytes) -> str:
-        try:
-            return self._fernet.decrypt(sealed).decode()
-        except InvalidToken:
-            raise DecisionError(
-                "the decisions store does not open with this key; check TESSERA_KEY_DECISIONS or the key file"
-            ) from None
+    def import_csv(self, path: Path) -> list[Taken]:
+        """Takes the decisions of a CSV file (COLUMNS) that are not known yet; all of them or none."""
+        every = self.all()
+        known = {(entry["kind"], *_pair(entry), entry["decided_at"]) for entry in every}
+        standing, new, notes = _standing(every), [], []
+        for number, entry in _read_csv(path):
+            if (entry["kind"], *_pair(entry), entry["decided_at"]) in known:
+                continue
+            entry["decision_id"] = f"row {number}"
+            try:
+                notes.append(_weigh(entry, standing))
+            except DecisionError as error:
+                raise DecisionError(f"{path.name}, row {number}: {error}. Nothing was added") from None
+            new.append(entry)
+            standing.append(entry)
+        with self._store.engine().begin() as connection:
+            numbers = [self._insert(connection, entry) for entry in new]
+        return [Taken(number, note) for number, note in zip(numbers, notes, strict=True)]
+
+    def _insert(self, connection: sa.Connection, entry: dict[str, Any], undoes: int | None = None) -> str:
+        result = connection.execute(
+            self._table.insert().values(
+                kind=entry["kind"],
+                record_a=self._cipher.seal(entry["record_id_a"]),
+                record_b=self._cipher.seal(entry["record_id_b"]),
+                reason=self._cipher.seal(entry["reason"]),
+                author=self._cipher.seal(entry["author"]),
+                decided_at=entry["decided_at"],
+                undoes=undoes,
+            )
+        )
+        return self._cipher.public_number("D", result.inserted_primary_key[0])  # type: ignore[index]
+
+
+def _read_csv(path: Path) -> Iterable[tuple[int, dict[str, Any]]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
+        if missing:
+            raise DecisionError(f"{path.name}: column(s) {', '.join(missing)} missing; needed are {', '.join(COLUMNS)}")
+        for number, row in enumerate(reader, start=2):
+            try:
+                decided_at = dt.datetime.fromisoformat(row["decided_at"])
+            except ValueError:
+                raise DecisionError(f"{path.name}, row {number}, decided_at: not an ISO date and time") from None
+            if row["kind"] not in KINDS:
+                raise DecisionError(f"{path.name}, row {number}, kind: allowed are {', '.join(KINDS)}")
+            if decided_at.tzinfo is not None:
+                decided_at = decided_at.astimezone(dt.UTC).replace(tzinfo=None)
+            records = sorted(f"{row[f'agency_{s}']}.{row[f'feed_{s}']}:{row[f'source_person_id_{s}']}" for s in "ab")
+            said = {name: row[name] for name in ("kind", "reason", "author")}
+            yield number, {**said, "decided_at": decided_at, "record_id_a": records[0], "record_id_b": records[1]}
+
+
+# What counts
+
+
+def _pair(entry: dict[str, Any]) -> tuple[str, str]:
+    return entry["record_id_a"], entry["record_id_b"]
+
+
+def _in_force(every: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What nobody took back, oldest first. An undoing comes later than what it undoes, so the last word is read first."""
+    undone: set[str] = set()
+    for entry in sorted(every, key=lambda entry: entry["number"], reverse=True):
+        if entry["undoes"] and entry["decision_id"] not in undone:
+            undone.add(entry["undoes"])
+    return [entry for entry in every if entry["decision_id"] not in undone]
+
+
+def _standing(every: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [entry for entry in _in_force(every) if entry["kind"] != UNDO]
+
+
+def _counting(standing: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    counting: dict[tuple[str, str], dict[str, Any]] = {}
+    for entry in standing:
+        if entry["kind"] == "seal" or counting.get(_pair(entry), {}).get("kind") != "seal":
+            counting[_pair(entry)] = entry
+    return list(counting.values())
+
+
+def _speaks_of_a_seal(entry: dict[str, Any], every: Iterable[dict[str, Any]]) -> bool:
+    """A seal, its undoing, the undoing of that."""
+    by_id = {other["decision_id"]: other for other in every}
+    while entry["undoes"]:
+        entry = by_id[entry["undoes"]]
+    return bool(entry["kind"] == "seal")
+
+
+# What may be decided
+
+
+def _asked_for(reason: str, author: str) -> None:
+    if not reason.strip() or not author.strip():
+        raise DecisionError("a decision needs a reason and an author")
+
+
+def _weigh(entry: dict[str, Any], standing: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    """What whoever takes this decision should know. Raises DecisionError where it cannot be taken."""
+    if entry["kind"] not in KINDS:
+        raise DecisionError(f"kind is {entry['kind']!r}; allowed are {', '.join(KINDS)}")
+    if entry["record_id_a"] == entry["record_id_b"]:
+        raise DecisionError("a decision is about two records; the same one was given twice")
+    _asked_for(entry["reason"], entry["author"])
+    # Of seals nothing is said: a decision against one is taken, and has no effect.
+    counting = [other for other in _counting(standing) if other["kind"] != "seal"]
+    others = [other for other in counting if _pair(other) != _pair(entry)]
+    against = _contradicted(entry, others)
+    if against and entry["kind"] != "seal":
+        meaning = (
+            "decisions that stand already hold the two records to be one person"
+            if entry["kind"] == "cannot_link"
+            else "with decisions that stand it would make one person of two records that were held apart"
+        )
+        raise DecisionError(
+            f"it contradicts {', '.join(against)}: {meaning}. Look at them (tessera decisions list); undo the wrong one first "
+            "(tessera decisions undo), or do not take this one"
+        )
+    notes = []
+    if against:
+        notes.append(f"the seal outranks {', '.join(against)}, which hold the two to be one person; undo what is wrong")
+    for other in counting:
+        if _pair(other) == _pair(entry) and other["kind"] != entry["kind"] and entry["kind"] != "seal":
+            notes.append(
+                f"it replaces {other['decision_id']}, which says the opposite of the same two records; that one stays to be read"
+            )
+    return tuple(notes)
+
+
+def _contradicted(entry: dict[str, Any], others: Sequence[dict[str, Any]]) -> list[str]:
+    """The decisions that, followed from record to record, say the opposite."""
+    tied: dict[str, list[tuple[str, str]]] = {}
+    for other in others:
+        if other["kind"] == "must_link":
+            a, b = _pair(other)
+            tied.setdefault(a, []).append((b, other["decision_id"]))
+            tied.setdefault(b, []).append((a, other["decision_id"]))
+    from_a, from_b = (_reached(record, tied) for record in _pair(entry))
+    if entry["kind"] != "must_link":
+        return from_a.get(entry["record_id_b"], [])
+    for other in others:
+        if other["kind"] == "cannot_link":
+            x, y = _pair(other)
+            if y in from_a and x in from_b:
+                x, y = y, x
+            if x in from_a and y in from_b:
+                return [*from_a[x], other["decision_id"], *from_b[y]]
+    return []
+
+
+def _reached(record: str, tied: dict[str, list[tuple[str, str]]]) -> dict[str, list[str]]:
+    """The records held to be one person with this one, each with the decisions that lead to it."""
+    found: dict[str, list[str]] = {record: []}
+    queue = deque([record])
+    while queue:
+        here = queue.popleft()
+        for there, decision in tied.get(here, ()):
+            if there not in found:
+                found[there] = [*found[here], decision]
+                queue.append(there)
+    return found

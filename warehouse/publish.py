@@ -25,6 +25,7 @@ import duckdb
 from warehouse import engine, schema
 from warehouse.access import Policy, PolicyError, load_policy
 from warehouse.keys import Keys
+from warehouse.seals import hide_sealed
 
 MART_SCHEMA_VERSION = 1
 DEFAULT_KEEP = 7
@@ -113,8 +114,12 @@ def publish(
     load_id: str,
     keep: int = DEFAULT_KEEP,
     feeds: Iterable[ConfiguredFeed] = (),
+    sealed: Iterable[tuple[str, str]] = (),
 ) -> Publication:
-    """Builds a mart for every role from the core as it is, then switches readers to all of them at once."""
+    """Builds a mart for every role from the core as it is, then switches readers to all of them at once.
+
+    `sealed`: pairs of records whose persons no view may show together.
+    """
     if not _LOAD_ID.fullmatch(load_id):
         raise PublishError(f"load_id {load_id!r} cannot name a file; use letters, digits, '.', '_' and '-'")
     if keep < 1:
@@ -126,7 +131,7 @@ def publish(
         version = _new_version(marts_dir, policy, load_id)
         _discard_all_but(marts_dir, policy, before)
     with _no_values_in_errors(), _cursor(warehouse) as con:
-        types = _prepare(con, load_id, feeds)
+        types = _prepare(con, load_id, feeds, sealed)
         policy.check(types)
         _compute_shared_views(con, policy, types)
         files = {role: _build(con, marts_dir, keys, policy, role, version, types) for role in policy.roles}
@@ -196,7 +201,8 @@ def _read_view(path: Path) -> View:
 
 def _meanings_of_core(sql: str) -> dict[str, str]:
     """What schema.py says of the columns of the tables that the SQL reads, those read first taking precedence."""
-    read = [name for name in re.findall(r"\bFROM (\w+)", sql) if name in schema.RELATIONS]
+    named = [name.removeprefix("shown_") for name in re.findall(r"\bFROM (\w+)", sql)]
+    read = [name for name in named if name in schema.RELATIONS]
     relations = [schema.RELATIONS[name] for name in (*read, *schema.RELATIONS)]
     return {field.name: field.meaning for relation in reversed(relations) for field in relation.fields}
 
@@ -235,7 +241,10 @@ def _no_values_in_errors() -> Iterator[None]:
 
 
 def _prepare(
-    con: duckdb.DuckDBPyConnection, load_id: str, feeds: Iterable[ConfiguredFeed]
+    con: duckdb.DuckDBPyConnection,
+    load_id: str,
+    feeds: Iterable[ConfiguredFeed],
+    sealed: Iterable[tuple[str, str]],
 ) -> dict[str, dict[str, str]]:
     """Makes the shared tables and, as mart_<view>, every view over them; returns view -> column -> type."""
     con.execute("SET VARIABLE published_load_id = ?", [load_id])
@@ -247,6 +256,7 @@ def _prepare(
             "INSERT INTO configured_feed VALUES (?, ?, ?, ?)",
             [feed["agency"], feed["feed"], feed.get("expect_days"), feed.get("configured", True)],
         )
+    hide_sealed(con, sealed)
     for name in _SHARED:
         sql = (_SQL / "publish" / f"{name}.sql").read_text(encoding="utf-8")
         con.execute(f"CREATE TEMP TABLE {name} AS {sql}")

@@ -11,21 +11,27 @@ import datetime as dt
 import io
 import json
 import os
+import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 import duckdb
 
 from warehouse import engine, publish
+from warehouse.access_log import AccessLog
 from warehouse.keys import Keys
 
 FORMATS = ("table", "csv", "json", "parquet")
 
 _BATCH = 10_000
+
+# Columns that name a person or a record, whatever else a question calls them.
+_NAMES_SOMEBODY = re.compile(r"(person|record)_ids?(_[ab])?$")
 _OPENING_ATTEMPTS = 5
 
 # A cell that begins so is taken for a formula by a spreadsheet (OWASP, CSV injection; full-width forms included).
@@ -49,20 +55,62 @@ def query(
     return ask(open_mart(marts_dir, keys, role, as_of), sql)
 
 
+@dataclass
+class Shown:
+    """The persons and records an answer names, gathered while it is written; None where it names none."""
+
+    identifiers: set[str] | None = None
+    rows: int = 0
+
+
 def run(
     marts_dir: Path,
     keys: Keys,
     role: str,
     sql: str,
     *,
+    log: AccessLog,
+    who: str,
+    purpose: str,
+    clock: Callable[[], dt.datetime],
     as_of: str | dt.date | dt.datetime | None = None,
     output: str = "table",
     to: Path | None = None,
 ) -> int:
-    """Asks and writes the answer to a file, else to standard output; returns the number of rows."""
+    """Asks and writes the answer to a file, else to standard output; returns the number of rows. What cannot be logged is not shown."""
+    _check_format(output)
     if output == "parquet" and to is None:
         raise QueryError("parquet is not for a screen; name a file for it")
-    return write(query(marts_dir, keys, role, sql, as_of), output, to or sys.stdout)
+    con = open_mart(marts_dir, keys, role, as_of)
+    try:
+        relation = ask(con, sql)
+        load_id, version = _served(con)
+        look = log.asked(
+            "export" if to else "query",
+            role,
+            clock(),
+            load_id=load_id,
+            version=version,
+            who=who,
+            purpose=purpose,
+            question=sql if as_of is None else f"{sql} (as of {as_of})",
+        )
+        shown = Shown()
+        try:
+            return write(relation, output, to or sys.stdout, shown)
+        finally:
+            log.answered(look, role, clock(), shown=shown.identifiers if shown.rows else (), rows=shown.rows)
+    finally:
+        con.close()
+
+
+def _served(con: duckdb.DuckDBPyConnection) -> tuple[str, str]:
+    """The load and the version of the mart that a connection reads."""
+    row = con.execute(
+        "SELECT load_id, (SELECT path FROM duckdb_databases() WHERE database_name = 'mart') FROM mart.main.mart"
+    ).fetchone()
+    load_id, path = row or ("", "")
+    return load_id, Path(path).stem
 
 
 def open_mart(
@@ -125,15 +173,16 @@ def moment_of(as_of: str | dt.date | dt.datetime) -> dt.datetime:
         ) from error
 
 
-def write(relation: duckdb.DuckDBPyRelation, form: str, target: TextIO | BinaryIO | Path | str) -> int:
-    """Writes an answer as table, csv, json or parquet to a stream or a path; returns the number of rows.
+def write(
+    relation: duckdb.DuckDBPyRelation, form: str, target: TextIO | BinaryIO | Path | str, shown: Shown | None = None
+) -> int:
+    """Writes an answer as table, csv, json or parquet to a stream or a path; returns the number of rows. `shown` learns whom it names.
 
     A file appears only when it is whole, and for nobody but its owner: it holds what the mart holds, unencrypted.
     """
-    if form not in FORMATS:
-        raise QueryError(f"no format {form!r}; there are {', '.join(FORMATS)}")
+    _check_format(form)
     if not isinstance(target, (str, Path)):
-        return _write_to(relation, form, target)
+        return _write_to(relation, form, target, shown)
     final = Path(target)
     unfinished = final.with_name(f".{final.name}.unfinished")
     try:
@@ -143,7 +192,7 @@ def write(relation: duckdb.DuckDBPyRelation, form: str, target: TextIO | BinaryI
             if form == "parquet"
             else os.fdopen(handle, "w", encoding="utf-8", newline="") as file
         ):
-            count = _write_to(relation, form, file)
+            count = _write_to(relation, form, file, shown)
         unfinished.replace(final)
     except OSError as error:
         raise QueryError(f"{final}: {error.strerror}; nothing was written") from error
@@ -227,49 +276,73 @@ def _text(value: str) -> str:
 # Writing
 
 
-def _write_to(relation: duckdb.DuckDBPyRelation, form: str, stream: Any) -> int:
+def _check_format(form: str) -> None:
+    if form not in FORMATS:
+        raise QueryError(f"no format {form!r}; there are {', '.join(FORMATS)}")
+
+
+def _write_to(relation: duckdb.DuckDBPyRelation, form: str, stream: Any, shown: Shown | None) -> int:
+    shown = shown or Shown()
     if form == "parquet":
-        return _write_parquet(relation, stream.buffer if isinstance(stream, io.TextIOWrapper) else stream)
+        return _write_parquet(relation, stream.buffer if isinstance(stream, io.TextIOWrapper) else stream, shown)
     writers = {"table": _write_table, "csv": _write_csv, "json": _write_json}
-    return writers[form](relation, stream)
+    return writers[form](relation, stream, shown)
 
 
-def _each(relation: duckdb.DuckDBPyRelation) -> Iterator[tuple[Any, ...]]:
+def _each(relation: duckdb.DuckDBPyRelation, shown: Shown | None = None) -> Iterator[tuple[Any, ...]]:
     """The rows of an answer, from the first, a batch at a time."""
     with _no_values_in_errors():
         relation.execute()
+    places = _naming(relation)
     while True:
         with _no_values_in_errors():
             batch = relation.fetchmany(_BATCH)
         if not batch:
             return
+        if shown is not None:
+            _notice(shown, len(batch), [[row[place] for row in batch] for place in places])
         yield from batch
 
 
-def _write_table(relation: duckdb.DuckDBPyRelation, stream: TextIO) -> int:
+def _naming(relation: duckdb.DuckDBPyRelation) -> list[int]:
+    return [place for place, name in enumerate(relation.columns) if _NAMES_SOMEBODY.search(name)]
+
+
+def _notice(shown: Shown, rows: int, columns: list[list[Any]]) -> None:
+    """Adds what a batch names. Lists hold several; in an answer without such a column nobody is named."""
+    shown.rows += rows
+    if columns:
+        shown.identifiers = shown.identifiers or set()
+    for column in columns:
+        for value in column:
+            values = value if isinstance(value, list) else [value]
+            shown.identifiers |= {item for item in values if isinstance(item, str)}  # type: ignore[operator]
+
+
+def _write_table(relation: duckdb.DuckDBPyRelation, stream: TextIO, shown: Shown) -> int:
     """Columns under each other; control characters, which could drive a terminal, are shown as they are written."""
     header = [_printable(column) for column in relation.columns]
-    body = [[_printable(_plain(value)) for value in row] for row in _each(relation)]
+    body = [[_printable(_plain(value)) for value in row] for row in _each(relation, shown)]
     widths = [max(map(len, column)) for column in zip(header, *body, strict=True)]
     for line in (header, ["-" * width for width in widths], *body):
         stream.write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n")
     return len(body)
 
 
-def _write_csv(relation: duckdb.DuckDBPyRelation, stream: TextIO) -> int:
+def _write_csv(relation: duckdb.DuckDBPyRelation, stream: TextIO, shown: Shown) -> int:
     # The line end of RFC 4180, with which a lone carriage return within a cell is quoted too.
     writer, count = csv.writer(stream, lineterminator="\r\n"), 0
     writer.writerow([_harmless(column) for column in relation.columns])
-    for row in _each(relation):
+    for row in _each(relation, shown):
         writer.writerow([_harmless(value) if isinstance(value, str) else _plain(value) for value in row])
         count += 1
     return count
 
 
-def _write_json(relation: duckdb.DuckDBPyRelation, stream: TextIO) -> int:
+def _write_json(relation: duckdb.DuckDBPyRelation, stream: TextIO, shown: Shown) -> int:
     names, count = relation.columns, 0
     stream.write("[")
-    for row in _each(relation):
+    for row in _each(relation, shown):
         stream.write("\n" if count == 0 else ",\n")
         json.dump(dict(zip(names, row, strict=True)), stream, ensure_ascii=False, default=str)
         count += 1
@@ -277,16 +350,17 @@ def _write_json(relation: duckdb.DuckDBPyRelation, stream: TextIO) -> int:
     return count
 
 
-def _write_parquet(relation: duckdb.DuckDBPyRelation, stream: BinaryIO) -> int:
+def _write_parquet(relation: duckdb.DuckDBPyRelation, stream: BinaryIO, shown: Shown) -> int:
     """By Arrow, because the connection itself may not touch files."""
     import pyarrow.parquet  # slow, and needed for this format alone
 
-    count = 0
+    count, places = 0, _naming(relation)
     with _no_values_in_errors():
         batches = relation.execute().to_arrow_reader(_BATCH)
         with pyarrow.parquet.ParquetWriter(stream, batches.schema) as writer:
             for batch in batches:
                 writer.write_batch(batch)
+                _notice(shown, batch.num_rows, [batch.column(place).to_pylist() for place in places])
                 count += batch.num_rows
     return count
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,7 +34,7 @@ def identity_explain(
 
     with opened(config) as line:
         try:
-            found = linkage.explain(line.con, who)
+            found = linkage.explain(line.con, who, line.sealed_records())
         except KeyError:
             raise SettingsError(
                 f"{who}: no such person or record; a record is written agency.feed:source_person_id"
@@ -62,9 +62,12 @@ def identity_history(
     as_json: AsJson = False,
 ) -> None:
     """What happened to a person's identity, night by night, and why; or what changed last night."""
+    from warehouse.seals import hide_sealed
+
     with opened(config) as line:
+        hide_sealed(line.con, line.sealed_records())
         rows = line.warehouse.rows(
-            "SELECT load_id, change, person_id, len(record_ids) AS records, reason FROM identity_change "
+            "SELECT load_id, change, person_id, len(record_ids) AS records, reason FROM shown_identity_change "
             "WHERE person_id = $who OR list_contains(other_person_ids, $who) "
             "OR ($who IS NULL AND load_id = (SELECT max(load_id) FROM night)) ORDER BY load_id, change, person_id",
             {"who": person},
@@ -72,16 +75,37 @@ def identity_history(
     print_rows(rows, as_json, empty="Nothing changed.")
 
 
+Reason = Annotated[str, typer.Option(help="Why, in words that others will read.")]
+Author = Annotated[str, typer.Option(help="Who decides.")]
+Record = Annotated[str, typer.Argument(help="agency.feed:source_person_id")]
+Governance = Annotated[
+    str | None,
+    typer.Option("--governance", help="Who in information governance looks: seals are shown, and the look is logged."),
+]
+
+
 @app.command("link")
-def identity_link(record_a: str, record_b: str, reason: str, author: str, config: Config = DEFAULT_CONFIG) -> None:
-    """Decides that two records are one person; the next night keeps to it."""
+def identity_link(
+    record_a: Record, record_b: Record, reason: Reason, author: Author, config: Config = DEFAULT_CONFIG
+) -> None:
+    """Decides that two records are one person; no night overturns it."""
     _decide(config, "must_link", record_a, record_b, reason, author)
 
 
 @app.command("unlink")
-def identity_unlink(record_a: str, record_b: str, reason: str, author: str, config: Config = DEFAULT_CONFIG) -> None:
-    """Decides that two records are two people; the next night keeps to it."""
+def identity_unlink(
+    record_a: Record, record_b: Record, reason: Reason, author: Author, config: Config = DEFAULT_CONFIG
+) -> None:
+    """Decides that two records are two people; no night overturns it."""
     _decide(config, "cannot_link", record_a, record_b, reason, author)
+
+
+@app.command("seal")
+def identity_seal(
+    record_a: Record, record_b: Record, reason: Reason, author: Author, config: Config = DEFAULT_CONFIG
+) -> None:
+    """Keeps an old identity and a new one apart for good: never joined, asked about or shown together."""
+    _decide(config, "seal", record_a, record_b, reason, author)
 
 
 def _decide(config: Path, kind: str, record_a: str, record_b: str, reason: str, author: str) -> None:
@@ -91,8 +115,72 @@ def _decide(config: Path, kind: str, record_a: str, record_b: str, reason: str, 
         for record in (record_a, record_b):
             if not line.con.execute("SELECT 1 FROM person_record WHERE record_id = ?", [record]).fetchone():
                 raise SettingsError(f"{record}: no such record; write agency.feed:source_person_id")
-        line.decisions.add(kind, record_a, record_b, reason, author, utc_now())
-    out.print(f"decided: {kind.replace('_', ' ')}; it counts from the next night on")
+        _say(line.decisions.add(kind, record_a, record_b, reason, author, utc_now()))
+        if kind == "cannot_link" and _linked(line, record_a, record_b):
+            out.print(
+                f"  they are one person now; who was shown that: tessera identity trace {plain(record_a)} {plain(record_b)}"
+            )
+
+
+def _linked(line: Any, record_a: str, record_b: str) -> bool:
+    found = line.con.execute(
+        "SELECT count(DISTINCT person_id) FROM link WHERE unlinked_at IS NULL AND record_id IN (?, ?)",
+        [record_a, record_b],
+    ).fetchall()
+    return bool(found[0][0] == 1)
+
+
+@app.command("trace")
+def identity_trace(
+    record_a: Record,
+    record_b: Record,
+    governance: Governance = None,
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Where two records were served as one person: publications, exports, queries. For when the link was wrong."""
+    from pipelines.trace import trace
+
+    with opened(config) as line:
+        if governance:
+            line.log_decisions_look(governance, f"trace {record_a} {record_b}")
+        found = trace(line, record_a, record_b, governance=governance is not None)
+    if as_json:
+        out.print_json(json.dumps(found, default=str))
+        return
+    if not found["together"]:
+        out.print("The two were never held to be one person.")
+        return
+    for stretch in found["together"]:
+        until = f"until {stretch['until']}" if stretch["until"] else "and still are"
+        out.print(f"One person, {stretch['person_id']}, from {stretch['since']} {until}")
+    out.print("\nPublications that said so, to every role:")
+    print_rows(found["publications"], False, empty="None.")
+    out.print("\nLooks that showed it, or may have:")
+    print_rows(found["looks"], False, empty="None.")
+
+
+def _say(taken: Any) -> None:
+    out.print(f"{taken.decision_id} taken; what stands counts from the next night on")
+    for note in taken.notes:
+        out.print(f"  {plain(note)}")
+
+
+@decisions_app.command("undo")
+def decisions_undo(
+    decision: Annotated[str, typer.Argument(help="The decision's number, as in decisions list.")],
+    reason: Reason,
+    author: Author,
+    governance: Governance = None,
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Takes a decision back by another one; it stays to be read. An undoing can be undone too."""
+    from pipelines.settings import utc_now
+
+    with opened(config) as line:
+        if governance:
+            line.log_decisions_look(governance, f"undo {decision}")
+        _say(line.decisions.undo(decision, reason, author, utc_now(), governance=governance is not None))
 
 
 @decisions_app.command("import")
@@ -101,11 +189,18 @@ def decisions_import(file: Path, config: Config = DEFAULT_CONFIG) -> None:
     if not file.exists():
         raise SettingsError(f"{file} does not exist")
     with opened(config) as line:
-        out.print(f"{line.decisions.import_csv(file)} decision(s) added; they count from the next night on")
+        added = line.decisions.import_csv(file)
+    out.print(f"{len(added)} decision(s) added; they count from the next night on")
+    for taken in added:
+        for note in taken.notes:
+            out.print(f"  {taken.decision_id}: {plain(note)}")
 
 
 @decisions_app.command("list")
-def decisions_list(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
-    """Every decision ever taken."""
+def decisions_list(governance: Governance = None, config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Every decision ever taken and what became of it; seals for governance alone."""
     with opened(config) as line:
-        print_rows(line.decisions.all(), as_json, empty="No decision was taken yet.")
+        if governance:
+            line.log_decisions_look(governance, "list")
+        rows = line.decisions.listed(governance=governance is not None)
+    print_rows(rows, as_json, empty="No decision was taken yet.")

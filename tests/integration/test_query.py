@@ -18,8 +18,11 @@ import pytest
 from tests.integration.test_publish_story import AT_1, AT_2, NIGHT_2, Story, tell
 from warehouse import publish as publishing
 from warehouse import query as querying
-from warehouse.access import load_policy
+from warehouse.access import load_policy, pseudonym
+from warehouse.access_log import AccessLog
+from warehouse.keys import ROLES
 from warehouse.query import QueryError
+from warehouse.store import Store, StoreError
 
 
 @pytest.fixture(scope="module")
@@ -266,22 +269,67 @@ def test_a_table_cannot_drive_a_terminal(tmp_path: Path) -> None:
     assert stream.getvalue().splitlines() == ["said     number", "-------  ------", "\\x1b[2J  1"]
 
 
+def log_of(story: Story, folder: Path) -> AccessLog:
+    return AccessLog(Store(f"sqlite:///{folder / 'log.sqlite'}"), story.keys)
+
+
+def asked(story: Story, folder: Path, role: str, sql: str, **options: Any) -> int:
+    log = log_of(story, folder)
+    return querying.run(
+        story.marts, story.keys, role, sql, log=log, who="Ana", purpose="enquiry 7", clock=lambda: AT_2, **options
+    )
+
+
+def test_a_look_is_logged_with_whom_it_named(story: Story, tmp_path: Path) -> None:
+    asked(story, tmp_path, "practitioner", "SELECT person_id, agencies FROM children WHERE given_names LIKE 'Am%'")
+    asked(story, tmp_path, "practitioner", "SELECT given_names FROM children", as_of=None)
+    asked(
+        story,
+        tmp_path,
+        "practitioner",
+        "SELECT other_person_ids FROM identity_changes",
+        to=tmp_path / "x.csv",
+        output="csv",
+    )
+    asked(story, tmp_path, "analyst", "SELECT record_id FROM records", to=tmp_path / "x.parquet", output="parquet")
+    with pytest.raises(QueryError):
+        asked(story, tmp_path, "practitioner", "SELECT CAST(given_names AS INTEGER) FROM children")
+    first, unnamed, listed, pseudonyms, failed = log_of(story, tmp_path).looks(ROLES)
+    assert (first.who, first.purpose, first.role, first.action) == ("Ana", "enquiry 7", "practitioner", "query")
+    assert (first.load_id, first.version, first.rows) == (NIGHT_2, NIGHT_2, 2)
+    assert first.shown == {"p-amina", "p-amira"}
+    assert unnamed.shown is None, "a question that names nobody may have been about anybody"
+    assert listed.action == "export"
+    assert "p-old" in (listed.shown or ())
+    assert pseudonym(story.keys.pseudonym_salt("analyst"), "health.fhir:h1") in (pseudonyms.shown or ())
+    assert (failed.shown, failed.rows) == (frozenset(), 0)
+    content = (tmp_path / "log.sqlite").read_bytes()
+    assert not any(word in content for word in (b"p-amina", b"Ana", b"enquiry", b"given_names"))
+
+
+def test_what_cannot_be_logged_is_not_shown(story: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "log.sqlite").mkdir()
+    with pytest.raises(StoreError, match="cannot be opened or written"):
+        asked(story, tmp_path, "engineer", "SELECT role FROM mart")
+    assert capsys.readouterr().out == ""
+
+
 def test_a_file_is_private_and_appears_whole_or_not_at_all(story: Story, tmp_path: Path) -> None:
     good = "SELECT * FROM children"
-    assert querying.run(story.marts, story.keys, "analyst", good, output="csv", to=tmp_path / "out.csv") > 0
+    assert asked(story, tmp_path, "analyst", good, output="csv", to=tmp_path / "out.csv") > 0
     assert stat.S_IMODE((tmp_path / "out.csv").stat().st_mode) == 0o600
     bad = "SELECT CAST(sex AS INTEGER) FROM children"
     with pytest.raises(QueryError):
-        querying.run(story.marts, story.keys, "analyst", bad, output="csv", to=tmp_path / "bad.csv")
-    assert {path.name for path in tmp_path.iterdir()} == {"out.csv"}
+        asked(story, tmp_path, "analyst", bad, output="csv", to=tmp_path / "bad.csv")
+    assert {path.name for path in tmp_path.iterdir()} == {"out.csv", "log.sqlite"}
     with pytest.raises(QueryError, match="No such file or directory"):
-        querying.run(story.marts, story.keys, "analyst", good, output="csv", to=tmp_path / "none" / "out.csv")
+        asked(story, tmp_path, "analyst", good, output="csv", to=tmp_path / "none" / "out.csv")
 
 
-def test_answers_go_to_standard_output(story: Story, capsys: pytest.CaptureFixture[str]) -> None:
-    assert querying.run(story.marts, story.keys, "engineer", "SELECT role FROM mart", output="json") == 1
+def test_answers_go_to_standard_output(story: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked(story, tmp_path, "engineer", "SELECT role FROM mart", output="json") == 1
     assert json.loads(capsys.readouterr().out) == [{"role": "engineer"}]
     with pytest.raises(QueryError, match="name a file"):
-        querying.run(story.marts, story.keys, "engineer", "SELECT role FROM mart", output="parquet")
+        asked(story, tmp_path, "engineer", "SELECT role FROM mart", output="parquet")
     with pytest.raises(QueryError, match="no format 'xml'"):
-        querying.run(story.marts, story.keys, "engineer", "SELECT role FROM mart", output="xml")
+        asked(story, tmp_path, "engineer", "SELECT role FROM mart", output="xml")

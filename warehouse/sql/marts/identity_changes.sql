@@ -1,7 +1,7 @@
 -- identity_changes: one row per person created, merged, split or retired on one night; the ledger of identity.
 -- sorted by: load_id, change, person_id
 WITH changes AS (
-    SELECT * FROM identity_change
+    SELECT * FROM shown_identity_change
 ),
 
 nights AS (

@@ -1,7 +1,7 @@
 -- links: one row per record and the person it is now held to be about, with the reason.
 -- sorted by: person_id, record_id
 WITH links AS (
-    SELECT * FROM link
+    SELECT * FROM shown_link
 )
 
 SELECT

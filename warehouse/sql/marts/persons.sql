@@ -2,7 +2,7 @@
 -- sorted by: person_id
 -- column resolves_to: The person_id to use now: itself, or where it is retired the one that carries on in the end
 WITH RECURSIVE people AS (
-    SELECT person_id, created_load_id, retired_load_id, resolves_to FROM person
+    SELECT person_id, created_load_id, retired_load_id, resolves_to FROM shown_person
 ),
 
 steps AS (

@@ -3,7 +3,7 @@
 -- column person_id_a: Person the first record is about now
 -- column person_id_b: Person the second record is about now
 WITH pairs AS (
-    SELECT * FROM potential_match
+    SELECT * FROM shown_potential_match
 ),
 
 links AS (

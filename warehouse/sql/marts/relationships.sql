@@ -4,7 +4,7 @@
 -- column other_person_id: The other person, where the source gives them a record
 -- column relationship: What the other is to the person
 WITH versions AS (
-    SELECT *, coalesce(superseded_at, TIMESTAMP 'infinity') AS known_until FROM relationship
+    SELECT *, coalesce(superseded_at, TIMESTAMP 'infinity') AS known_until FROM shown_relationship
 ),
 
 links AS (

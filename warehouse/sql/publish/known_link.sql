@@ -4,7 +4,7 @@
 -- anything else by trying every pair. The first link reaches back to when the record was loaded: loading and linking
 -- happen in one night, and nobody could ask in between.
 WITH links AS (
-    SELECT record_id, person_id, linked_at, unlinked_at FROM link
+    SELECT record_id, person_id, linked_at, unlinked_at FROM shown_link
 ),
 
 ordered AS (

@@ -1,0 +1,134 @@
+"""Who looked at what, when and why: append-only, in the decisions store, so that it outlives marts and rebuilds.
+
+A look is two rows: that it was asked for, written before anything is shown, and what it showed. A look without the second was cut off
+and may have shown anything. What lives here: writing and reading looks. What must not: judging them, and any value of a person beyond the
+identifiers that were shown, which are encrypted under the key of the role that saw them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from warehouse.keys import Keys
+from warehouse.store import Cipher, Store
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look: `shown` are the identifiers in the answer; None where it had none, and might be about anybody in the mart."""
+
+    access_id: int
+    action: str
+    role: str
+    who: str
+    purpose: str
+    at: dt.datetime
+    load_id: str
+    version: str
+    question: str
+    shown: frozenset[str] | None
+    rows: int | None
+
+
+class AccessLog:
+    """The looks of one deployment."""
+
+    def __init__(self, store: Store, keys: Keys) -> None:
+        self._store, self._keys = store, keys
+        self._table = sa.Table(
+            "access",
+            store.metadata,
+            sa.Column("access_id", sa.Integer, primary_key=True),
+            sa.Column("answers", sa.Integer),  # the look that this row says the outcome of
+            sa.Column("at", sa.DateTime, nullable=False),
+            sa.Column("action", sa.String(20), nullable=False),
+            sa.Column("role", sa.String(40), nullable=False),
+            sa.Column("load_id", sa.String(60), nullable=False),
+            sa.Column("version", sa.String(60), nullable=False),
+            sa.Column("who", sa.LargeBinary),
+            sa.Column("purpose", sa.LargeBinary),
+            sa.Column("question", sa.LargeBinary),
+            sa.Column("shown", sa.LargeBinary),
+            sa.Column("rows", sa.Integer),
+        )
+
+    def asked(
+        self,
+        action: str,
+        role: str,
+        at: dt.datetime,
+        *,
+        load_id: str,
+        version: str,
+        who: str,
+        purpose: str,
+        question: str,
+    ) -> int:
+        """Notes a look before it happens; returns its number for answered(). `action`: query, export or decisions."""
+        cipher = self._cipher(role)
+        return self._insert(
+            at=at, action=action, role=role, load_id=load_id, version=version, who=cipher.seal(who),
+            purpose=cipher.seal(purpose), question=cipher.seal(question),
+        )  # fmt: skip
+
+    def answered(self, access_id: int, role: str, at: dt.datetime, *, shown: Iterable[str] | None, rows: int) -> None:
+        """Notes what a look showed."""
+        told = None if shown is None else self._cipher(role).seal(json.dumps(sorted(shown)))
+        self._insert(
+            answers=access_id, at=at, action="answer", role=role, load_id="", version="", shown=told, rows=rows
+        )
+
+    def looks(self, roles: Iterable[str]) -> list[Look]:
+        """Every look of these roles, oldest first; their keys are needed."""
+        table, found = self._table, []
+        answer = table.alias("answer")
+        joined = table.outerjoin(answer, answer.c.answers == table.c.access_id)
+        select = (
+            sa.select(table, answer.c.shown.label("told"), answer.c.rows.label("rows_shown"))
+            .select_from(joined)
+            .where(table.c.answers.is_(None), table.c.role.in_(list(roles)))
+            .order_by(table.c.access_id)
+        )
+        with self._store.engine().connect() as connection:
+            for row in connection.execute(select):
+                cipher = self._cipher(row.role)
+                shown = None if row.told is None else frozenset(json.loads(cipher.open(row.told)))
+                said = [cipher.open(value) for value in (row.who, row.purpose, row.question)]
+                look = Look(
+                    access_id=row.access_id,
+                    action=row.action,
+                    role=row.role,
+                    who=said[0],
+                    purpose=said[1],
+                    at=row.at,
+                    load_id=row.load_id,
+                    version=row.version,
+                    question=said[2],
+                    shown=shown,
+                    rows=row.rows_shown,
+                )
+                found.append(look)
+        return found
+
+    def _cipher(self, role: str) -> Cipher:
+        return Cipher(self._keys.raw(role))
+
+    def _insert(self, **values: Any) -> int:
+        with self._store.engine().begin() as connection:
+            result = connection.execute(self._table.insert().values(**values))
+        return int(result.inserted_primary_key[0])  # type: ignore[index]
+
+
+def account() -> str:
+    """The account somebody looks from, where they do not say who they are."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown account"

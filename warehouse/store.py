@@ -1,0 +1,78 @@
+"""The decisions store as a database: what people did, kept outside the warehouse, append-only.
+
+SQLite by default, PostgreSQL by URL. What lives here: opening it, and encrypting what stands in its rows. What must not: what a table of
+it means (decisions.py, access_log.py), and any change or removal of a row.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from pathlib import Path
+
+import sqlalchemy as sa
+from cryptography.fernet import Fernet, InvalidToken
+
+
+class StoreError(Exception):
+    """The decisions store does not open; says why and what to do."""
+
+
+class Cipher:
+    """Encrypts what stands in a row: texts about people or by people, which whoever may read the disk or server may not."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._fernet = Fernet(base64.urlsafe_b64encode(key))
+
+    def seal(self, text: str) -> bytes:
+        return self._fernet.encrypt(text.encode())
+
+    def open(self, sealed: bytes) -> str:
+        try:
+            return self._fernet.decrypt(sealed).decode()
+        except InvalidToken:
+            raise StoreError(
+                "the decisions store does not open with this key; check TESSERA_KEY_DECISIONS or the key file"
+            ) from None
+
+    def public_number(self, prefix: str, number: int) -> str:
+        """A row's number for people: one that shows neither how many rows there are nor that some are not shown."""
+        digest = hmac.digest(self._key, f"{prefix}:{number}".encode(), hashlib.sha256)
+        return f"{prefix}-{base64.b32encode(digest[:5]).decode()}"
+
+
+class Store:
+    """One deployment's store, opened at first use."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._engine: sa.Engine | None = None
+        self.metadata = sa.MetaData()
+
+    def engine(self) -> sa.Engine:
+        """The open store; tables and columns that an earlier version did not know are added."""
+        if self._engine is None:
+            if self._url.startswith("sqlite:///"):
+                Path(self._url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            engine = sa.create_engine(self._url)
+            try:
+                self.metadata.create_all(engine)
+                self._add_new_columns(engine)
+            except sa.exc.OperationalError:
+                raise StoreError(
+                    "the decisions store cannot be opened or written; check `decisions` in tessera.yaml, and who may write there"
+                ) from None
+            self._engine = engine
+        return self._engine
+
+    def _add_new_columns(self, engine: sa.Engine) -> None:
+        present = sa.inspect(engine)
+        with engine.begin() as connection:
+            for table in self.metadata.sorted_tables:
+                known = {column["name"] for column in present.get_columns(table.name)}
+                for column in table.columns:
+                    if column.name not in known:
+                        kind = column.type.compile(engine.dialect)
+                        connection.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}"))
