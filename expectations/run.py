@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from connectors.contract import Feed, Table
-from expectations import gx_duckdb, volume
+from expectations import gx_duckdb, history, volume
+from expectations.harm import harm_of
 from expectations.rules import SCHEMA, Workings
 from expectations.suite import VALUE, Standard, suite_for
 from expectations.verdict import Verdict, status_of
@@ -145,10 +146,22 @@ def _check(
         con.execute("INSERT INTO quality_failure SELECT * FROM temp.failing")
         verdicts = _verdicts(con, feed, standards, broken, states, held, workings) + verdicts
         verdicts += [
-            Verdict(feed.id, standard.table, standard.name, standard.severity, 0, 0, "not_run", reason)
+            Verdict(
+                feed.id,
+                standard.table,
+                standard.name,
+                standard.severity,
+                0,
+                0,
+                "not_run",
+                reason,
+                harm_of(feed, standard),
+            )
             for standard, reason in of_books.not_run
         ]
         _write_results(con, feed, load_id, verdicts)
+        as_before = [each.name for each in standards if judged.get(each.name, ("",))[0] == each.definition]
+        history.record(con, feed, load_id=load_id, tables=states, as_before=as_before)
         _write_judged(con, feed, standards, broken, known, load_seq)
     return verdicts
 
@@ -442,7 +455,19 @@ def _verdicts(
     for standard in standards:
         if standard.name in broken:
             reason = broken[standard.name]
-            verdicts.append(Verdict(feed.id, standard.table, standard.name, standard.severity, 0, 0, "broken", reason))
+            verdicts.append(
+                Verdict(
+                    feed.id,
+                    standard.table,
+                    standard.name,
+                    standard.severity,
+                    0,
+                    0,
+                    "broken",
+                    reason,
+                    harm_of(feed, standard),
+                )
+            )
             continue
         evaluated = (
             workings.evaluated(standard)
@@ -454,7 +479,17 @@ def _verdicts(
         message = "" if evaluated else "nothing received yet"
         status = status_of(standard.severity, failed)
         verdicts.append(
-            Verdict(feed.id, standard.table, standard.name, standard.severity, evaluated, failed, status, message)
+            Verdict(
+                feed.id,
+                standard.table,
+                standard.name,
+                standard.severity,
+                evaluated,
+                failed,
+                status,
+                message,
+                harm_of(feed, standard),
+            )
         )
     return verdicts
 
@@ -463,10 +498,10 @@ def _write_results(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, ver
     con.execute(
         "DELETE FROM quality_result WHERE load_id = ? AND agency = ? AND feed = ?", [load_id, feed.agency, feed.name]
     )
-    columns = ("table", "expectation", "severity", "evaluated", "failed", "status", "message")
+    columns = ("table", "expectation", "severity", "harm", "evaluated", "failed", "status", "message")
     con.execute(
-        "INSERT INTO quality_result (load_id, agency, feed, table_name, expectation, severity, evaluated, failed, "
-        "status, message) SELECT ?, ?, ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), "
+        "INSERT INTO quality_result (load_id, agency, feed, table_name, expectation, severity, harm, evaluated, failed, "
+        "status, message) SELECT ?, ?, ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), "
         "unnest(?::BIGINT[]), unnest(?::BIGINT[]), unnest(?::VARCHAR[]), nullif(unnest(?::VARCHAR[]), '')",
         [load_id, feed.agency, feed.name, *([getattr(verdict, column) for verdict in verdicts] for column in columns)],
     )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Severity = Literal["critical", "warning", "info"]
+# What failing can do to a child, worst first (docs/quality.md argues for the order).
+Harm = Literal["unseen", "wrong_child", "wrong_account", "untidy"]
+HARMS: tuple[Harm, ...] = get_args(Harm)
 Status = Literal["pass", "warn", "fail", "broken", "not_run"]
 
 
@@ -21,6 +24,7 @@ class Verdict:
     failed: int
     status: Status
     message: str = ""
+    harm: Harm = "wrong_account"
 
 
 def status_of(severity: Severity, failed: int) -> Status:

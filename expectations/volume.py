@@ -84,5 +84,13 @@ def _verdict(feed: Feed, expectation: str, evaluated: int, failing: bool, messag
     # A verdict that holds says nothing of the day it was reached on: the same deliveries give the same results.
     failed = int(failing)
     return Verdict(
-        feed.id, "", expectation, _SEVERITY, evaluated, failed, status_of(_SEVERITY, failed), message if failing else ""
+        feed.id,
+        "",
+        expectation,
+        _SEVERITY,
+        evaluated,
+        failed,
+        status_of(_SEVERITY, failed),
+        message if failing else "",
+        "unseen",
     )

@@ -17,10 +17,11 @@ from pipelines.settings import SettingsError
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.splitlines()[0]
 )
-for area in (nights, marts, quality, documents):
+for area in (nights, marts, documents):
     app.add_typer(area.app)
 for name, group in (
     ("sources", sources.app),
+    ("quality", quality.app),
     ("quarantine", quality.quarantine_app),
     ("identity", identity.app),
     ("decisions", identity.decisions_app),

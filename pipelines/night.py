@@ -13,7 +13,7 @@ import socket
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class NightReport:
     load_id: str
     feeds: list[dict[str, Any]] = field(default_factory=list)
     standards: list[dict[str, Any]] = field(default_factory=list)
+    next: list[dict[str, Any]] = field(default_factory=list)
     people: dict[str, Any] = field(default_factory=dict)
     linkage: dict[str, Any] | None = None
     published: bool = False
@@ -177,4 +178,15 @@ def report(line: Line, night: Night) -> NightReport:
         {"load": night.load_id},
     )[0]
     published = rows("SELECT count(*) AS n FROM publication WHERE load_id = ?", [night.load_id])[0]["n"] > 0
-    return NightReport(night.load_id, feeds, standards, people, published=published)
+    steps = _steps(line) if published else []
+    return NightReport(night.load_id, feeds, standards, steps, people, published=published)
+
+
+def _steps(line: Line) -> list[dict[str, Any]]:
+    """What the quality officer does next, from the mart just published."""
+    from expectations import agenda
+    from warehouse import query
+
+    with query.open_mart(line.settings.marts_path, line.keys, "quality") as con:
+        standards = query.rows(con, "SELECT agency || '.' || feed AS feed, * EXCLUDE (feed) FROM quality_standards")
+    return [asdict(step) for step in agenda.steps(standards, line.settings.contacts())]

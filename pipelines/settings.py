@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.contract import Feed
-from connectors.registry import feeds
+from connectors.registry import agencies, feeds
 from connectors.rulebooks import book_year
 
 
@@ -64,6 +64,9 @@ class Source(BaseModel):
     )
     expect: Literal["daily", "weekly", "termly", "yearly"] | None = Field(
         default=None, description="Cadence after which silence is stale. By default as the feed says"
+    )
+    contact: str | None = Field(
+        default=None, description="To whom what fails is sent back, such as a desk or an address. By default the agency"
     )
     change_columns: dict[str, str] = Field(
         default={},
@@ -127,6 +130,14 @@ class Settings(BaseModel):
     def feeds(self) -> dict[str, Feed]:
         """The configured feeds, in the order of tessera.yaml, each as this deployment overrides it."""
         return {name: self.feed(name) for name in self.sources}
+
+    def contacts(self) -> dict[str, str]:
+        """To whom what fails in each feed is sent back: as the source says, else the agency by its title."""
+        titles = {name: agency.title for name, agency in agencies().items()}
+        return {
+            name: source.contact or titles.get(name.partition(".")[0], name.partition(".")[0])
+            for name, source in self.sources.items()
+        }
 
     def feed(self, name: str) -> Feed:
         """One configured feed: a declared one, or one that its mapping makes."""

@@ -46,6 +46,8 @@ _SHARED = (
     "stated_value",
     "repeated_event",
     "searched_agency",
+    "feed_news",
+    "failing_spell",
 )
 
 # Columns of a view's SQL that only a mart's <view>_history holds: from when to when a row was known, and what

@@ -84,24 +84,43 @@ def run(
     con = open_mart(marts_dir, keys, role, as_of)
     try:
         relation = ask(con, sql)
-        load_id, version = _served(con)
-        look = log.asked(
-            "export" if to else "query",
-            role,
-            clock(),
-            load_id=load_id,
-            version=version,
-            who=who,
-            purpose=purpose,
-            question=sql if as_of is None else f"{sql} (as of {as_of})",
-        )
-        shown = Shown()
-        try:
+        question = sql if as_of is None else f"{sql} (as of {as_of})"
+        export = to is not None
+        with look(con, role, question, export=export, log=log, who=who, purpose=purpose, clock=clock) as shown:
             return write(relation, output, to or sys.stdout, shown)
-        finally:
-            log.answered(look, role, clock(), shown=shown.identifiers if shown.rows else (), rows=shown.rows)
     finally:
         con.close()
+
+
+@contextmanager
+def look(
+    con: duckdb.DuckDBPyConnection,
+    role: str,
+    question: str,
+    *,
+    export: bool,
+    log: AccessLog,
+    who: str,
+    purpose: str,
+    clock: Callable[[], dt.datetime],
+) -> Iterator[Shown]:
+    """Notes in the access log that something is looked at, before it is shown, and afterwards what was."""
+    load_id, version = _served(con)
+    number = log.asked(
+        "export" if export else "query",
+        role,
+        clock(),
+        load_id=load_id,
+        version=version,
+        who=who,
+        purpose=purpose,
+        question=question,
+    )
+    shown = Shown()
+    try:
+        yield shown
+    finally:
+        log.answered(number, role, clock(), shown=shown.identifiers if shown.rows else (), rows=shown.rows)
 
 
 def _served(con: duckdb.DuckDBPyConnection) -> tuple[str, str]:

@@ -420,6 +420,7 @@ OPERATIONS: dict[str, Relation] = {
                 Field("table_name", "VARCHAR", "Table of the contract", _O),
                 Field("expectation", "VARCHAR", "Name of the standard", _O),
                 Field("severity", "VARCHAR", "critical, warning or info", _O),
+                Field("harm", "VARCHAR", "What its failing can do to a child: docs/quality.md", _O),
                 Field("evaluated", "BIGINT", "Current rows it speaks of", _O),
                 Field("failed", "BIGINT", "Current rows that fail", _O),
                 Field("status", "VARCHAR", "pass, warn, fail, broken or not_run", _O),
@@ -443,6 +444,35 @@ OPERATIONS: dict[str, Relation] = {
                 Field("column_name", "VARCHAR", "Column", _O),
                 Field("value", "VARCHAR", "What it holds", _S),
                 Field("hint", "VARCHAR", "How to get it right", _O),
+            ),
+        ),
+        Relation(
+            "quality_spell",
+            "one row per row of a feed and expectation, from the load in which it began to fail to the one in which it no longer did",
+            (
+                _AGENCY,
+                _FEED,
+                Field("table_name", "VARCHAR", "Table of the contract", _O),
+                Field("expectation", "VARCHAR", "Name of the standard", _O),
+                Field(
+                    "row_key", "VARCHAR", "Key of the row within the table, the same in every version of the row", _K
+                ),
+                Field("severity", "VARCHAR", "critical, warning or info", _O),
+                Field(
+                    "raw_row_id",
+                    "VARCHAR",
+                    "The failing raw row; the last one, where it was sent again and still failed",
+                    _K,
+                ),
+                Field("source_file", "VARCHAR", "File or table it came in", _O),
+                Field("row_number", "BIGINT", "Row in the file, the header being row 1", _O),
+                Field("local_id", "VARCHAR", "The agency's own key of the row", _K),
+                Field("column_name", "VARCHAR", "Column", _O),
+                Field("value", "VARCHAR", "What it holds, or held last", _S),
+                Field("hint", "VARCHAR", "How to get it right", _O),
+                Field("failing_since", "VARCHAR", "Load in which it began to fail", _O),
+                Field("ended_load_id", "VARCHAR", "Load in which it no longer failed; empty while it fails", _O),
+                Field("ended", "VARCHAR", "repaired, withdrawn, released, repaired_elsewhere or standard_changed", _O),
             ),
         ),
         Relation(

@@ -1,6 +1,6 @@
-"""Police: the force's record system, its notices to safeguarding partners, Operation Encompass, and missing people."""
+"""Police: the force's record system, its notices to safeguarding partners, and Operation Encompass."""
 
 from connectors.contract import Agency
-from connectors.police import encompass, missing, ppn
+from connectors.police import encompass, ppn
 
-AGENCY = Agency("police", "Police", feeds=(ppn.FEED, encompass.FEED, missing.FEED))
+AGENCY = Agency("police", "Police", feeds=(ppn.FEED, encompass.FEED))

@@ -19,10 +19,12 @@ from pipelines.commands.terminal import (
     AsJson,
     Config,
     Night,
+    config_option,
     night_of,
     opened,
     out,
     plain,
+    print_steps,
     settings_of,
 )
 from pipelines.settings import Settings, SettingsError
@@ -149,6 +151,8 @@ def print_report(report: Any, config: Path) -> None:
         out.print(f"Standards failing: {failing}.")
     else:
         out.print("Standards failing: none.")
+    if report.next:
+        print_steps(report.next, config_option(config), most=5)
     people = report.people
     out.print(
         f"People: {people['people']:,} found in {people['records']:,} records, {people['known_to_several_agencies']:,} known to several "
@@ -160,7 +164,7 @@ def print_report(report: Any, config: Path) -> None:
             f"Against the truth: precision {found['precision']:.4f}, recall {found['recall']:.4f} of {found['true_pairs']:,} true pairs of "
             f"records; {found['false_pairs']} false pairs, {found['false_between_multiple_births']} of them between twins or triplets."
         )
-    where = "" if config == DEFAULT_CONFIG else f" --config {config}"
+    where = config_option(config)
     out.print("\nNext:")
     out.print(f'  data team        tessera query --role engineer{where} "SELECT * FROM loads"')
     out.print(f"  quality officer  tessera quality{where}")

@@ -4,73 +4,164 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Annotated
+from contextlib import AbstractContextManager
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from pipelines.commands.terminal import (
     DEFAULT_CONFIG,
     AsJson,
     Config,
+    config_option,
     opened,
     out,
     print_rows,
+    print_steps,
     settings_of,
 )
-from pipelines.settings import SettingsError
+from pipelines.settings import Settings, SettingsError
 
-app = typer.Typer()
+Who = Annotated[str | None, typer.Option(help="Who looks; the account if not given.")]
+Purpose = Annotated[str, typer.Option(help="What for; it is logged with the look.")]
+
+# What fits on a screen beside the steps.
+_WORST_SHOWN = 12
+
+
+class _ShowByDefault(TyperGroup):
+    """`tessera quality` and `tessera quality FEED` show what fails; other words are commands of their own."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_ShowByDefault,
+    help="What fails, worst first and what to do about it. `tessera quality FEED` is `quality show FEED`.",
+)
 quarantine_app = typer.Typer(no_args_is_help=True, help="Rows held back, why, and putting them through again.")
+
+_STANDARDS = (
+    "SELECT agency || '.' || feed AS feed, table_name, expectation, severity, harm, status, evaluated, failed, new, still, "
+    "fixed, failing_since, message FROM quality_standards WHERE $1 IS NULL OR agency || '.' || feed = $1"
+)
+_SHOWN = ("feed", "expectation", "severity", "harm", "failed", "new", "still", "fixed", "failing_since")
 
 
 @app.command()
-def quality(
+def show(
     feed: Annotated[str | None, typer.Argument(help="agency.feed; all if not given.")] = None,
     config: Config = DEFAULT_CONFIG,
     rows: Annotated[int, typer.Option(help="How many failing rows to show for a feed.")] = 20,
+    everything: Annotated[bool, typer.Option("--all", help="Every failing standard, not the worst alone.")] = False,
+    who: Who = None,
+    purpose: Purpose = "not stated",
     as_json: AsJson = False,
 ) -> None:
-    """Standards that fail, worst first, and those not run, with the reason; with a feed, its failing rows and how to mend them."""
-    from warehouse import query as querying
-    from warehouse.keys import load_keys
+    """What to send back, standards that fail worst first, those broken and those not run; with a feed, its failing rows."""
+    from expectations import agenda
 
     settings = settings_of(config)
-    keys = load_keys(settings.keys_path, os.environ)
-    of_feed = "($1 IS NULL OR agency || '.' || feed = $1)"
-    with querying.open_mart(settings.marts_path, keys, "quality") as con:
-        failing = querying.rows(
-            con,
-            "SELECT agency || '.' || feed AS feed, expectation, severity, status, failed, evaluated, "
-            "CASE WHEN status = 'broken' THEN message END AS why_broken "
-            f"FROM quality_results WHERE status NOT IN ('pass', 'not_run') AND {of_feed} "
-            "ORDER BY list_position(['critical', 'warning', 'info'], severity), status = 'broken' DESC, failed DESC, 1, 2",
-            [feed],
-        )
-        not_run = querying.rows(
-            con,
-            "SELECT agency || '.' || feed AS feed, message AS not_run_because, count(*) AS standards, "
-            "string_agg(expectation, ', ' ORDER BY expectation) AS which "
-            f"FROM quality_results WHERE status = 'not_run' AND {of_feed} GROUP BY ALL ORDER BY 1, 3 DESC, 2",
-            [feed],
-        )
-        examples = (
-            querying.rows(
-                con,
-                'SELECT expectation, source_file, row_number, local_id, "column", value, hint FROM quality_failures '
-                "WHERE agency || '.' || feed = ? ORDER BY expectation, source_file, row_number LIMIT ?",
-                [feed, rows],
-            )
-            if feed
-            else []
-        )
+    if feed is not None and feed not in settings.sources:
+        raise SettingsError(f"{feed}: not configured; there are {', '.join(settings.sources)}")
+    with _mart(settings) as con:
+        standards = _rows(con, _STANDARDS, [feed])
+        worst = [row["expectation"] for row in agenda.worst_first(standards)]
+        examples = _examples(con, settings, feed, worst, rows, who, purpose) if feed else []
+    found = {
+        "next": [step.__dict__ for step in agenda.steps(standards, settings.contacts())],
+        "standards": [
+            {name: row[name] for name in (*_SHOWN, "status", "evaluated")} for row in agenda.worst_first(standards)
+        ],
+        "broken": [
+            {name: row[name] for name in ("feed", "expectation", "severity", "message")}
+            for row in agenda.broken(standards)
+        ],
+        "not_run": _not_run(standards),
+        "rows": examples,
+    }
     if as_json:
-        out.print_json(json.dumps({"standards": failing, "not_run": not_run, "rows": examples}, default=str))
+        out.print_json(json.dumps(found, default=str))
         return
-    print_rows(failing, False, empty="Every standard that was run holds." if not_run else "Every standard holds.")
-    if not_run:
-        print_rows([{name: row[name] for name in row if feed or name != "which"} for row in not_run], False)
-    if examples:
-        print_rows(examples, False)
+    _print(found, feed, everything, at=config_option(config))
+
+
+def _mart(settings: Settings) -> AbstractContextManager[Any]:
+    """The quality mart, read-only."""
+    from warehouse.keys import load_keys
+    from warehouse.query import open_mart
+
+    return open_mart(settings.marts_path, load_keys(settings.keys_path, os.environ), "quality")
+
+
+def _rows(con: Any, sql: str, parameters: list[Any]) -> list[dict[str, Any]]:
+    from warehouse.query import rows
+
+    return rows(con, sql, parameters)
+
+
+def _examples(
+    con: Any, settings: Settings, feed: str, worst: list[str], rows: int, who: str | None, purpose: str
+) -> list[dict[str, Any]]:
+    """Failing rows with what they hold, by standard, worst first: a look that is logged."""
+    with _look(con, settings, f"quality {feed}", who, purpose) as shown:
+        found = _rows(
+            con,
+            'SELECT expectation, state, failing_since, source_file, row_number, local_id, "column", value, hint '
+            "FROM quality_failures WHERE agency || '.' || feed = ? "
+            "ORDER BY list_position(?, expectation), state, source_file, row_number LIMIT ?",
+            [feed, worst, rows],
+        )
+        shown.rows = len(found)
+    return found
+
+
+def _look(con: Any, settings: Settings, question: str, who: str | None, purpose: str) -> AbstractContextManager[Any]:
+    from pipelines.settings import utc_now
+    from warehouse.access_log import AccessLog, account
+    from warehouse.keys import load_keys
+    from warehouse.query import look
+    from warehouse.store import Store
+
+    log = AccessLog(Store(settings.decisions_url), load_keys(settings.keys_path, os.environ))
+    return look(con, "quality", question, export=False, log=log, who=who or account(), purpose=purpose, clock=utc_now)
+
+
+def _not_run(standards: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Standards that had not what they need, by feed and reason, most first."""
+    why: dict[tuple[str, str], list[str]] = {}
+    for row in standards:
+        if row["status"] == "not_run":
+            why.setdefault((row["feed"], row["message"]), []).append(row["expectation"])
+    found = [
+        {"feed": feed, "not_run_because": reason, "standards": len(names), "which": ", ".join(names)}
+        for (feed, reason), names in why.items()
+    ]
+    return sorted(found, key=lambda row: -int(row["standards"]))
+
+
+def _print(found: dict[str, list[dict[str, Any]]], feed: str | None, everything: bool, at: str) -> None:
+    """One screen: what to do, then why."""
+    print_steps(found["next"], at)
+    shown = found["standards"] if everything or feed else found["standards"][:_WORST_SHOWN]
+    if found["standards"]:
+        out.print()
+        print_rows([{name: row[name] for name in row if name not in ("status", "evaluated")} for row in shown], False)
+        if len(found["standards"]) > len(shown):
+            out.print(f"{len(found['standards']) - len(shown)} more fail: tessera quality --all")
+    if found["broken"]:
+        out.print("\nBroken: these could not run, which says nothing of the data.")
+        print_rows(found["broken"], False)
+    if found["not_run"]:
+        out.print("\nNot run, which is not a pass:")
+        print_rows([{name: row[name] for name in row if feed or name != "which"} for row in found["not_run"]], False)
+    if found["rows"]:
+        out.print()
+        print_rows(found["rows"], False)
 
 
 @quarantine_app.command("list")

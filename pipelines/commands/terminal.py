@@ -72,3 +72,18 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool, *, empty: str = "Nothi
     for row in rows:
         table.add_row(*["" if value is None else plain(value) for value in row.values()])
     out.print(table)
+
+
+def config_option(config: Path) -> str:
+    """What a command that is printed for copying must say of the deployment."""
+    return "" if config == DEFAULT_CONFIG else f" --config {config}"
+
+
+def print_steps(steps: list[dict[str, Any]], at: str, most: int | None = None) -> None:
+    """What a quality officer does next, each step with the command that begins it."""
+    out.print("What to send back, worst for a child first:" if steps else "Nothing to send back.")
+    for number, step in enumerate(steps[:most], start=1):
+        out.print(f"{number:3}. {plain(step['feed'])} → {plain(step['to'])}: {plain(step['because'])}")
+        out.print(f"     {plain(step['command'])}{plain(at)}")
+    if most is not None and len(steps) > most:
+        out.print(f"     and {len(steps) - most} more: tessera quality{plain(at)}")

@@ -159,7 +159,8 @@ def test_verdicts_and_every_failing_row(world):
         {
             "load_id": "night-1", "agency": "council", "feed": "toy", "table_name": "child",
             "expectation": "child.dob.is_a_date",
-            "severity": "warning", "evaluated": 4, "failed": 1, "status": "warn", "message": None,
+            "severity": "warning", "harm": "wrong_child", "evaluated": 4, "failed": 1, "status": "warn",
+                "message": None,
         }
     ]  # fmt: skip
 

@@ -1,9 +1,14 @@
 -- quality_failures: one row per received row and expectation it fails, while the row is current.
 -- sorted by: agency, feed, expectation, source_file, row_number
 -- column column: Column that fails
+-- column state: new (began with the feed's last news) or still (failing for longer)
 -- column address_protected: The row is about somebody whose address is restricted, or holds such an address
 WITH failures AS (
     SELECT * FROM quality_failure
+),
+
+spells AS (
+    SELECT * FROM failing_spell WHERE ended_load_id IS NULL
 ),
 
 protected_rows AS (
@@ -32,6 +37,9 @@ SELECT
     failures.value,
     failures.hint,
     failures.raw_row_id,
+    spells.row_key,
+    spells.failing_since,
+    spells.state,
     failures.raw_row_id IN (SELECT raw_row_id FROM protected_rows)
     OR EXISTS (
         SELECT 1
@@ -43,3 +51,9 @@ SELECT
     OR coalesce(replace(upper(failures.value), ' ', '') IN (SELECT token FROM protected_tokens), false)
         AS address_protected
 FROM failures
+LEFT JOIN spells
+    ON
+        failures.agency = spells.agency
+        AND failures.feed = spells.feed
+        AND failures.expectation = spells.expectation
+        AND failures.raw_row_id = spells.raw_row_id

@@ -15,6 +15,7 @@ SELECT
     results.table_name,
     results.expectation,
     results.severity,
+    results.harm,
     results.evaluated,
     results.failed,
     results.status,

@@ -1,0 +1,71 @@
+"""What a quality officer is told to do: by harm and not by count, one step a feed, broken standards to the data team."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from expectations import agenda
+from expectations.agenda import Step
+
+
+def standard(expectation: str, harm: str = "wrong_account", **more: Any) -> dict[str, Any]:
+    table = expectation.partition(".")[0] if "." in expectation else ""
+    row = {"feed": "toy.marks", "table_name": table, "expectation": expectation, "severity": "warning", "harm": harm}
+    return {**row, "status": "warn", "failed": 1, "new": 0, "still": 1, "fixed": 0, "message": None, **more}
+
+
+def test_one_row_held_back_comes_before_ten_thousand_old_codes() -> None:
+    rows = [
+        standard("mark.code.is_a_known_code", failed=10_000),
+        standard("mark.rows_readable_and_keyed", "unseen"),
+        standard("mark.extra", "untidy", severity="info", failed=50_000),
+        standard("mark.dob.is_a_date", "wrong_child", failed=2),
+        standard("mark.fine", "unseen", status="pass", failed=0),
+    ]
+    assert [row["expectation"] for row in agenda.worst_first(rows)] == [
+        "mark.rows_readable_and_keyed", "mark.dob.is_a_date", "mark.code.is_a_known_code", "mark.extra",
+    ]  # fmt: skip
+
+
+def test_within_a_harm_severity_then_news_then_count() -> None:
+    rows = [
+        standard("mark.many", failed=9),
+        standard("mark.news", failed=2, new=1),
+        standard("mark.info", severity="info", failed=99, new=9),
+    ]
+    assert [row["expectation"] for row in agenda.worst_first(rows)] == ["mark.news", "mark.many", "mark.info"]
+
+
+def test_each_feed_is_one_step_to_whom_it_concerns() -> None:
+    rows = [
+        standard("mark.code.is_a_known_code", failed=1_200, new=200, fixed=1),
+        standard("mark.rows_readable_and_keyed", "unseen", failed=3),
+        standard("child.nobody_vanished", "unseen", feed="toy.list", failed=2),
+        standard("visit.nobody_vanished", "unseen", feed="toy.list", failed=5),
+        standard("not_stale", "unseen", feed="toy.list", message="latest extract of 2026-11-01, 14 days ago"),
+        standard("note.extra", "untidy", feed="toy.notes", severity="info"),
+    ]
+    assert agenda.steps(rows, {"toy.marks": "the register's desk"}) == [
+        Step(
+            "toy.list", "toy.list",
+            "5 named before are missing now (visit, child); not_stale: latest extract of 2026-11-01, 14 days ago",
+            "tessera quality toy.list",
+        ),
+        Step(
+            "the register's desk", "toy.marks", "3 rows held back; wrong account: 1,200 rows, 200 new; 1 row fixed",
+            "tessera quarantine list toy.marks",
+        ),
+    ]  # fmt: skip
+
+
+def test_what_could_not_run_is_no_failure_and_goes_to_the_data_team() -> None:
+    rows = [standard("mark.a", status="broken", failed=0), standard("mark.b", status="not_run", failed=0)]
+    assert agenda.worst_first(rows) == []
+    assert agenda.steps(rows, {}) == [
+        Step(
+            "data team",
+            "toy.marks",
+            "1 standard could not run, so nothing is known: mark.a",
+            "tessera quality toy.marks",
+        )
+    ]
