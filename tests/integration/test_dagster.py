@@ -128,7 +128,8 @@ def test_a_broken_rule_is_shown_everywhere_and_fails_the_night_only_if_critical(
         assert checks["critical_standards"].passed == succeeds
         assert run(deployed, "people", instance).success
     shown = CliRunner().invoke(app, ["quality", "--config", str(tmp_path / "tessera.yaml"), "--json"])
-    found = {row["expectation"]: row for row in json.loads(shown.stdout)["standards"]}
-    assert found["toy.broken"]["status"] == "broken"
-    assert found["toy.broken"]["why_broken"] == "ConversionException while judging toy.broken; see its SQL"
-    assert "toy.holds" not in found
+    found = json.loads(shown.stdout)
+    broken = {row["expectation"]: row["message"] for row in found["broken"]}
+    assert broken == {"toy.broken": "ConversionException while judging toy.broken; see its SQL"}
+    assert not {"toy.broken", "toy.holds"} & {row["expectation"] for row in found["standards"]}
+    assert found["next"][0]["to"] == "data team"
