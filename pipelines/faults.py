@@ -8,6 +8,7 @@ def expected() -> tuple[type[Exception], ...]:
     from connectors.conform import ConformError
     from connectors.transports import SourceUnreachable
     from pipelines.night import NightFailed, NightLocked
+    from pipelines.rebuild import RebuildError
     from warehouse.decisions import DecisionError
     from warehouse.engine import WarehouseError
     from warehouse.keys import KeyFileError
@@ -20,5 +21,5 @@ def expected() -> tuple[type[Exception], ...]:
 
     return (
         ConformError, SourceUnreachable, NightFailed, NightLocked, DecisionError, WarehouseError, KeyFileError,
-        UnbalancedBooksError, LandingError, PublishError, QuarantineError, QueryError, StoreError,
+        UnbalancedBooksError, LandingError, PublishError, QuarantineError, QueryError, RebuildError, StoreError,
     )  # fmt: skip

@@ -45,12 +45,20 @@ class Night:
     date: dt.date
     started_at: dt.datetime
 
+    def said(self) -> dict[str, Any]:
+        """What a manifest says of its night, so that it can be run again from landing."""
+        return {
+            "load_seq": self.load_seq,
+            "date": self.date.isoformat(),
+            "started_at": self.started_at.isoformat(),
+        }
+
 
 class Line:
     """The straight line of one deployment, over one open warehouse."""
 
     def __init__(self, settings: Settings, keys: Keys, warehouse: Warehouse) -> None:
-        self.settings, self.keys, self.warehouse = settings, keys, warehouse
+        self.keys, self.warehouse = keys, warehouse
         self.con = warehouse.con
         self.landing = Landing(settings.landing_path, keys.raw("landing"))
         self.filesystem = LandingFileSystem(self.landing)
@@ -58,9 +66,13 @@ class Line:
         self.store = Store(settings.decisions_url)
         self.decisions = Decisions(self.store, keys.raw("decisions"))
         self.access_log = AccessLog(self.store, keys)
-        self.feeds = settings.feeds()
+        self.use(settings)
         with warehouse.transaction():
             reading.install(self.con)
+
+    def use(self, settings: Settings) -> None:
+        """Goes on with these sources and settings; a rebuild uses those of each night."""
+        self.settings, self.feeds = settings, settings.feeds()
 
     # --- the night ---------------------------------------------------------------------------------------------
 
@@ -76,11 +88,15 @@ class Line:
             sequence = con.execute("SELECT coalesce(max(load_seq), 0) + 1 FROM night").fetchall()[0][0]
             of_date = con.execute("SELECT count(*) + 1 FROM night WHERE date = ?", [date]).fetchall()[0][0]
             night = Night(f"{date.isoformat()}.{of_date}", sequence, date, utc_now())
-            con.execute(
-                "INSERT INTO night VALUES (?, ?, ?, ?, NULL, 'running')",
-                [night.load_id, night.load_seq, night.date, night.started_at],
-            )
+            self.begin(night)
         return night
+
+    def begin(self, night: Night) -> None:
+        """Writes that a night is running."""
+        self.con.execute(
+            "INSERT INTO night VALUES (?, ?, ?, ?, NULL, 'running')",
+            [night.load_id, night.load_seq, night.date, night.started_at],
+        )
 
     def _done(self, night: Night, subject: str, step: str) -> bool:
         found = self.con.execute(
@@ -128,17 +144,7 @@ class Line:
             raise FeedFailed(str(error)) from None
         except OSError as error:
             raise FeedFailed(f"{name}: landing cannot be written ({error.strerror}); make room and run again") from None
-        self.landing.write_manifest(
-            night.load_id,
-            name,
-            {
-                "load_seq": night.load_seq,
-                "date": night.date.isoformat(),
-                "started_at": night.started_at.isoformat(),
-                "options": source.options,
-                "files": files,
-            },
-        )
+        self.landing.write_manifest(night.load_id, name, {**night.said(), "options": source.options, "files": files})
         return len(files)
 
     def _take(self, arrival: transports.Arrival) -> dict[str, Any]:
@@ -331,11 +337,21 @@ class Line:
                 today=night.date,
                 decisions=[
                     tuple(decision[name] for name in linkage.DECISION_COLUMNS)
-                    for decision in linkage.carry_over(self.con, self.decisions.as_pairs())
+                    for decision in linkage.carry_over(
+                        self.con, self.decisions.as_pairs(up_to=self._decisions_of(night))
+                    )
                 ],
                 settings=self._linkage_settings(),
             )
             self._mark(night, PEOPLE, "link")
+
+    def _decisions_of(self, night: Night) -> int:
+        """The newest decision that this night links by. It is landed, so that a rebuild links by no later one."""
+        manifest = self.landing.read_manifest(night.load_id, PEOPLE)
+        if manifest is None:
+            manifest = {**night.said(), "decisions": self.decisions.newest()}
+            self.landing.write_manifest(night.load_id, PEOPLE, manifest)
+        return int(manifest["decisions"])
 
     def identify(self, night: Night) -> Any:
         """Gives every person an identifier that lasts, and writes what changed and why."""

@@ -118,6 +118,7 @@ class Toy:
         night = self.line.open_night(dt.date.fromisoformat(date))
         run_feed(self.line, night, self.feed.id)
         self.line.con.execute("UPDATE night SET status = 'published' WHERE load_id = ?", [night.load_id])
+        self.line.con.execute("INSERT INTO publication VALUES (?, ?)", [night.load_id, night.started_at])
         return self.rows("SELECT * FROM feed_load WHERE load_id = ?", [night.load_id])[0]
 
     def rows(self, sql: str, parameters: list[object] | None = None) -> list[dict[str, object]]:

@@ -135,9 +135,17 @@ class Decisions:
             shown.append({name: value for name, value in entry.items() if name != "number"} | {"status": status})
         return shown
 
-    def as_pairs(self) -> list[dict[str, Any]]:
-        """The decision that counts for each pair of records: the latest that stands; a seal outranks all others."""
-        return _counting(_standing(self.all()))
+    def as_pairs(self, *, up_to: int | None = None) -> list[dict[str, Any]]:
+        """The decision that counts for each pair of records: the latest that stands; a seal outranks all others.
+
+        `up_to` leaves out decisions taken after the one of that number.
+        """
+        known = [entry for entry in self.all() if up_to is None or entry["number"] <= up_to]
+        return _counting(_standing(known))
+
+    def newest(self) -> int:
+        """The number of the decision that was taken last; 0 where there is none."""
+        return max((entry["number"] for entry in self.all()), default=0)
 
     def sealed_pairs(self) -> list[tuple[str, str]]:
         """Pairs of records that nothing may show together."""

@@ -63,7 +63,7 @@ def attach(con: duckdb.DuckDBPyConnection, path: Path, name: str, key: str, *, r
         elif any(word in message for word in ("space", "too large", "quota")):
             reason = "the disk is full; make room and run again, nothing was lost"
         else:
-            reason = "the file is damaged or not a DuckDB file; restore it from backup, or rebuild from landing"
+            reason = "the file is damaged or not a DuckDB file; restore it from backup, or run tessera rebuild --switch"
         raise WarehouseError(f"{path}: {reason}") from None
 
 

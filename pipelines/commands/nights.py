@@ -235,6 +235,44 @@ def rollback(config: Config = DEFAULT_CONFIG) -> None:
 
 
 @app.command()
+def rebuild(
+    config: Config = DEFAULT_CONFIG,
+    switch: Annotated[bool, typer.Option("--switch", help="Use the rebuilt core from now on, and publish it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Recomputes the core from landing and decisions, and proves that it is the same; with --switch, uses it."""
+    from pipelines.night import locked
+    from pipelines.rebuild import rebuild as recompute
+
+    settings = settings_of(config)
+    with locked(settings):
+        found = recompute(settings, dict(os.environ), switch=switch)
+    if as_json:
+        out.print_json(json.dumps(found.__dict__))
+    else:
+        out.print(
+            f"{found.nights} night(s) recomputed from landing: {found.rows:,} rows of the warehouse's own tables."
+        )
+        for line_of in found.left_out:
+            out.print(f"  left out: {plain(line_of)}")
+        if not found.compared:
+            out.print(
+                "There is no core in use that opens, so nothing was compared; rows released from quarantine are not in it."
+            )
+        elif found.differing:
+            for table, rows in found.differing.items():
+                out.print(f"[red]differs[/]  {plain(table)}: {rows:,} row(s) in one of the two only")
+        else:
+            out.print("[green]same[/]  every table is, row by row, what is in use.")
+        if found.switched:
+            out.print("The rebuilt core is in use and published; the one before is core.before-rebuild.duckdb.")
+        elif found.differing or not found.compared:
+            out.print("Nothing was changed; tessera rebuild --switch uses the rebuilt core.")
+    if found.differing and not found.switched:
+        raise typer.Exit(1)
+
+
+@app.command()
 def verify(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Proves from landing that the books balance and that nothing received was lost or altered."""
     from pipelines.verify import verify as prove
