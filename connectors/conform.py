@@ -6,34 +6,23 @@ outputs that a feed declares; it knows no agency. Staged rows stand in schema `s
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 
 from connectors.contract import Feed, Lookup, Output
-from warehouse.schema import COMMON_MODEL, Relation
+from warehouse.schema import COMMON_MODEL, GIVEN_BY_LOAD, Relation
 
 _WITHDRAWN = "it is no longer in the agency's full delivery"
-
-
-@dataclass(frozen=True)
-class Conforming:
-    """The load that conforms: its id, its clock, and up to which load the feed had been loaded before."""
-
-    load_id: str
-    now: dt.datetime
-    loaded_seq: int
 
 
 class ConformError(Exception):
     """A feed's conform() does not fit the common model: a fault of the connector, named with its output."""
 
 
-def conform(con: duckdb.DuckDBPyConnection, feed: Feed, options: Mapping[str, Any], load: Conforming) -> int:
-    """Stages what every changed unit of a feed now says. Returns the number of staged rows.
+def conform(con: duckdb.DuckDBPyConnection, feed: Feed, options: Mapping[str, Any], loaded_seq: int) -> int:
+    """Stages what every unit that changed since load `loaded_seq` now says. Returns the number of staged rows.
 
     Writes staged.<agency>_<feed>_units (group, source_key, retracted, reason) and staged.<agency>_<feed>_<table> per
     common-model table. Runs within the caller's transaction.
@@ -44,10 +33,11 @@ def conform(con: duckdb.DuckDBPyConnection, feed: Feed, options: Mapping[str, An
     )
     for relation in COMMON_MODEL.values():
         con.execute(
-            f'CREATE OR REPLACE TABLE staged."{prefix}_{relation.name}" AS SELECT * FROM "{relation.name}" LIMIT 0'
+            f'CREATE OR REPLACE TABLE staged."{prefix}_{relation.name}" AS '
+            f'SELECT {", ".join(_staged(relation))} FROM "{relation.name}" LIMIT 0'
         )
     staged = 0
-    lookups = Lookups(con, feed, feed.lookups(options))
+    lookups = Lookups(con, feed, feed.lookups(options), loaded_seq)
     groups: dict[tuple[str, tuple[str, ...], str], list[Output]] = {}
     for output in feed.outputs(options):
         unit = output.unit or ("scope", *feed.table(output.reads).key)
@@ -55,10 +45,10 @@ def conform(con: duckdb.DuckDBPyConnection, feed: Feed, options: Mapping[str, An
             output
         )
     for (table, unit, where), outputs in groups.items():
-        if not _select_rows(con, feed, table, unit, where, outputs, lookups, load):
+        if not _select_rows(con, feed, table, unit, where, outputs, lookups, loaded_seq):
             continue
         for output in outputs:
-            staged += _stage(con, feed, output, lookups, load)
+            staged += _stage(con, feed, output, lookups)
         con.execute(
             f'INSERT INTO staged."{prefix}_units" SELECT u.source_key, u.retracted, u.reason FROM temp.touched_units u'
         )
@@ -69,8 +59,9 @@ def conform(con: duckdb.DuckDBPyConnection, feed: Feed, options: Mapping[str, An
 class Lookups:
     """What outputs look up: the feed's current raw rows, and its lookups, each made when it is first read."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, feed: Feed, lookups: Sequence[Lookup]) -> None:
-        self._con, self._feed = con, feed
+    def __init__(self, con: duckdb.DuckDBPyConnection, feed: Feed, lookups: Sequence[Lookup], loaded_seq: int) -> None:
+        self._con, self._feed, self._loaded_seq = con, feed, loaded_seq
+        self._news: dict[str, bool] = {}
         self._sql = {lookup.name: lookup.sql for lookup in lookups}
         self._places = {f"raw_{table.name}": _current(feed, table.name) for table in feed.tables}
         self._made: list[str] = []
@@ -85,6 +76,16 @@ class Lookups:
         for name, place in self._places.items():
             sql = sql.replace("{" + name + "}", place)
         return sql
+
+    def has_news(self, table: str) -> bool:
+        """Whether any row of a raw table came or went since the feed was loaded."""
+        if table not in self._news:
+            found = self._con.execute(
+                f'SELECT 1 FROM raw."{self._feed.raw(table)}" WHERE load_seq > $seq OR superseded_seq > $seq LIMIT 1',
+                {"seq": self._loaded_seq},
+            ).fetchone()
+            self._news[table] = found is not None
+        return self._news[table]
 
     def tables_read(self, sql: str) -> list[str]:
         """The raw tables that some SQL looks things up in, itself or through a lookup."""
@@ -116,7 +117,7 @@ def _select_rows(
     where: str,
     outputs: Sequence[Output],
     lookups: Lookups,
-    load: Conforming,
+    loaded_seq: int,
 ) -> bool:
     """temp.touched_units and temp.unit_rows: the units that changed, and their current rows with lineage.
 
@@ -129,6 +130,7 @@ def _select_rows(
         else f"{table}.{'.'.join(unit)}"
     )
     columns = ", ".join(f'"{name}"' for name in unit)
+    columns_r = ", ".join(f'r."{name}"' for name in unit)
     key = {
         alias: f"concat_ws('/', '{label}', "
         + ", ".join(f"nullif(trim({alias}." + f'"{name}"' + "), '')" for name in unit)
@@ -139,20 +141,28 @@ def _select_rows(
     retracting = {(output.retracts, output.retract_reason) for output in outputs if output.retracts}
     retracted = " OR ".join(f"({condition})" for condition, _ in retracting) or "false"
     reason = next(iter(retracting))[1] if retracting else ""
+    # What was looked up elsewhere may read differently now.
+    anew = feed.delivery == "full" and any(
+        lookups.has_news(name) for output in outputs for name in lookups.tables_read(output.sql)
+    )
+    if not anew and not lookups.has_news(table):
+        return False
     touched = f"SELECT {columns} FROM {raw} WHERE (load_seq > $seq OR superseded_seq > $seq) AND ({where})"
-    if feed.delivery == "full" and _news_elsewhere(con, feed, outputs, lookups, load):
+    if anew:
         touched += f" UNION SELECT {columns} FROM {raw} WHERE superseded_seq IS NULL AND ({where})"
-    con.execute(f"CREATE OR REPLACE TEMP TABLE touched AS SELECT DISTINCT * FROM ({touched})", {"seq": load.loaded_seq})
+    con.execute(f"CREATE OR REPLACE TEMP TABLE touched AS SELECT DISTINCT * FROM ({touched})", {"seq": loaded_seq})
     if con.execute("SELECT 1 FROM temp.touched LIMIT 1").fetchone() is None:
         return False
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE unit_rows_all AS "
-        f"SELECT r.*, struct_pack(source_key := {key['r']}, raw_row_id := r.raw_row_id, extracted_at := r.extracted_at) AS lineage, "
+        f"SELECT r.rowid AS place, {columns_r}, "
+        f"struct_pack(source_key := {key['r']}, raw_row_id := r.raw_row_id, extracted_at := r.extracted_at) AS lineage, "
         f"coalesce({retracted}, false) AS is_retracted FROM {raw} r SEMI JOIN temp.touched t ON {same} "
         f"WHERE r.superseded_seq IS NULL AND ({where})"
     )
     con.execute(
-        "CREATE OR REPLACE TEMP VIEW unit_rows AS SELECT * EXCLUDE (is_retracted) FROM temp.unit_rows_all WHERE NOT is_retracted"
+        f"CREATE OR REPLACE TEMP VIEW unit_rows AS SELECT r.*, u.lineage FROM temp.unit_rows_all u JOIN {raw} r ON r.rowid = u.place "
+        "WHERE NOT u.is_retracted"
     )
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE touched_units AS "
@@ -164,21 +174,7 @@ def _select_rows(
     return True
 
 
-def _news_elsewhere(
-    con: duckdb.DuckDBPyConnection, feed: Feed, outputs: Sequence[Output], lookups: Lookups, load: Conforming
-) -> bool:
-    """Whether a raw table that an output looks things up in has news; then what was looked up may read differently now."""
-    looked_up = {name for output in outputs for name in lookups.tables_read(output.sql)}
-    return any(
-        con.execute(
-            f'SELECT 1 FROM raw."{feed.raw(name)}" WHERE load_seq > $seq OR superseded_seq > $seq LIMIT 1',
-            {"seq": load.loaded_seq},
-        ).fetchone()
-        for name in looked_up
-    )
-
-
-def _stage(con: duckdb.DuckDBPyConnection, feed: Feed, output: Output, lookups: Lookups, load: Conforming) -> int:
+def _stage(con: duckdb.DuckDBPyConnection, feed: Feed, output: Output, lookups: Lookups) -> int:
     relation = COMMON_MODEL.get(output.table)
     if relation is None:
         raise ConformError(f"{feed.id}: an output names {output.table}, which is no table of the common model")
@@ -187,10 +183,9 @@ def _stage(con: duckdb.DuckDBPyConnection, feed: Feed, output: Output, lookups: 
     try:
         given = [row[0] for row in con.execute(f"DESCRIBE {sql}").fetchall()]
         _check_columns(feed, output, relation, given)
-        selected = ", ".join(_expression(feed, relation, name, given) for name in relation.names())
+        selected = ", ".join(_expression(feed, relation, name, given) for name in _staged(relation))
         inserted = con.execute(
-            f'INSERT INTO staged."{feed.agency}_{feed.name}_{relation.name}" SELECT {selected} FROM ({sql}) q',
-            {"load_id": load.load_id, "now": load.now},
+            f'INSERT INTO staged."{feed.agency}_{feed.name}_{relation.name}" SELECT {selected} FROM ({sql}) q'
         )
     except duckdb.Error as error:
         raise ConformError(
@@ -222,23 +217,17 @@ def _check_columns(feed: Feed, output: Output, relation: Relation, given: list[s
         )
 
 
+def _staged(relation: Relation) -> list[str]:
+    return [name for name in relation.names() if name not in GIVEN_BY_LOAD]
+
+
 def _expression(feed: Feed, relation: Relation, name: str, given: list[str]) -> str:
     """How one column of the common model is filled from an output's row `q`."""
     types = {field.name: field.type for field in relation.fields}
     record_id = f"'{feed.id}:' || q.source_person_id"
     match name:
-        case "agency":
-            return f"'{feed.agency}' AS agency"
-        case "feed":
-            return f"'{feed.name}' AS feed"
         case "source_key" | "raw_row_id" | "extracted_at":
             return f"q.lineage.{name} AS {name}"
-        case "load_id":
-            return "$load_id AS load_id"
-        case "loaded_at":
-            return "$now::TIMESTAMP AS loaded_at"
-        case "superseded_at" | "retracted_at" | "retract_reason":
-            return f"NULL::{types[name]} AS {name}"
         case "record_id":
             return f"{record_id} AS record_id"
         case "event_id":

@@ -164,7 +164,7 @@ class Line:
         found = {}
         for table, column in change_columns.items():
             raw = self.raw_table(feed, feed.table(table))
-            landing_rows.ensure_raw_table(self.con, raw)
+            landing_rows.ensure_raw_tables(self.con, [raw])
             inside = f'"{column.lower()}"' if column.lower() in raw.columns else f"extra ->> '$.\"{column}\"'"
             known = self.con.execute(f"SELECT max({inside}) FROM {raw.relation}").fetchall()[0][0]
             if known is not None:
@@ -216,12 +216,7 @@ class Line:
             return 0
         feed = self.feeds[name]
         with self._step(night, name, "conform"):
-            return conforming.conform(
-                self.con,
-                feed,
-                self.options(name),
-                conforming.Conforming(night.load_id, night.started_at, self._loaded_seq(name)),
-            )
+            return conforming.conform(self.con, feed, self.options(name), self._loaded_seq(name))
 
     def load(self, night: Night, name: str) -> Books:
         """Takes the staged rows into the core and closes the feed's books, which must balance."""
@@ -320,7 +315,7 @@ class Line:
     def _vanished(self, feed: Feed, night: Night) -> int:
         table = feed.tables[0]
         raw = self.raw_table(feed, table)
-        landing_rows.ensure_raw_table(self.con, raw)
+        landing_rows.ensure_raw_tables(self.con, [raw])
         counted = self.con.execute(f"SELECT count(*) FROM {raw.relation} WHERE vanished_seq = ?", [night.load_seq])
         return int(counted.fetchall()[0][0])
 
@@ -429,8 +424,7 @@ class FeedLanding:
         self.scope = feed.scope({**line.options(feed.id), **manifest["options"]})
         self.reading = hashlib.md5(repr((feed.format, feed.tables)).encode(), usedforsecurity=False).hexdigest()
         self.raws = {table.name: line.raw_table(feed, table) for table in feed.tables}
-        for raw in self.raws.values():
-            landing_rows.ensure_raw_table(self.con, raw)
+        landing_rows.ensure_raw_tables(self.con, self.raws.values())
         self.con.execute("CREATE OR REPLACE TEMP TABLE seen (table_name VARCHAR, source_key VARCHAR)")
         # Tables of which this delivery speaks whole: read without fault, so that what is missing is missing.
         self.whole: set[str] = set()

@@ -7,6 +7,7 @@ This module knows raw tables and received rows, no feed's meaning.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 import duckdb
@@ -66,15 +67,22 @@ class UnbalancedBooksError(Exception):
     """Rows were lost or counted twice: a fault of Tessera, never of the data. The load must not be published."""
 
 
-def ensure_raw_table(con: duckdb.DuckDBPyConnection, raw: RawTable) -> None:
-    """Creates the raw table, or adds columns that the contract has learnt since."""
-    columns = ", ".join(f'"{name}" VARCHAR' for name in raw.columns)
+def ensure_raw_tables(con: duckdb.DuckDBPyConnection, raws: Iterable[RawTable]) -> None:
+    """Creates the raw tables that are not there yet, and adds columns that their contracts have learnt since."""
+    present: dict[str, set[str]] = {}
+    for table, column in con.execute(
+        "SELECT table_name, column_name FROM duckdb_columns() "
+        "WHERE database_name = current_database() AND schema_name = 'raw'"
+    ).fetchall():
+        present.setdefault(table, set()).add(column)
     kept = ", ".join(f'"{field.name}" {field.type}' for field in RAW_COLUMNS)
-    con.execute(f"CREATE TABLE IF NOT EXISTS {raw.relation} ({columns}, {kept})")
-    present = {row[0] for row in con.execute(f"DESCRIBE {raw.relation}").fetchall()}
-    for name in raw.columns:
-        if name not in present:
-            con.execute(f'ALTER TABLE {raw.relation} ADD COLUMN "{name}" VARCHAR')
+    for raw in raws:
+        if raw.name not in present:
+            columns = ", ".join(f'"{name}" VARCHAR' for name in raw.columns)
+            con.execute(f"CREATE TABLE {raw.relation} ({columns}, {kept})")
+        for name in raw.columns if raw.name in present else ():
+            if name not in present[raw.name]:
+                con.execute(f'ALTER TABLE {raw.relation} ADD COLUMN "{name}" VARCHAR')
 
 
 def land(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: Arrived) -> Books:

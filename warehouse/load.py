@@ -95,8 +95,10 @@ def _replace_units(
     if retracted:
         con.execute(f'INSERT INTO "{relation.name}" ({columns}) SELECT * FROM temp.withdrawing')
     opened = con.execute(
-        f'INSERT INTO "{relation.name}" SELECT * EXCLUDE (said) FROM temp.saying '
-        "WHERE said NOT IN (SELECT said FROM temp.standing WHERE NOT retracted AND NOT already_retracted)"
+        f'INSERT INTO "{relation.name}" BY NAME SELECT * EXCLUDE (said), $agency AS agency, $feed AS feed, '
+        "$load_id AS load_id, $now::TIMESTAMP AS loaded_at FROM temp.saying "
+        "WHERE said NOT IN (SELECT said FROM temp.standing WHERE NOT retracted AND NOT already_retracted)",
+        {**of_feed, "load_id": load_id, "now": now},
     ).fetchall()[0][0]
     return opened, closed, retracted
 

@@ -76,6 +76,9 @@ RETRACTION = (
     Field("retract_reason", "VARCHAR", "Why it was withdrawn", _O),
 )
 
+# What load says of every row, whatever the agency said; staged rows do without.
+GIVEN_BY_LOAD = ("agency", "feed", "load_id", "loaded_at", "superseded_at", "retracted_at", "retract_reason")
+
 _RECORD_ID = Field("record_id", "VARCHAR", "agency.feed:source_person_id, one source's record of one person", _K)
 
 PERSON_RECORD = Relation(

@@ -266,13 +266,42 @@ _LEFT = """
 # starts on the first of them and, once something else is said, ends on the last. The code for "no" ends a span and
 # makes none; so does English as first language.
 _STATES = """
-    WITH told AS (
+    WITH meaning(column_name, code, kind, words) AS (
+        VALUES
+            ('senprovision', 'K', 'sen_provision', 'SEN support'),
+            ('senprovision', 'E', 'sen_provision', 'Education, health and care plan'),
+            ('senprovision', 'S', 'sen_provision', 'Statement of special educational needs'),
+            ('senprovision', 'A', 'sen_provision', 'School action'),
+            ('senprovision', 'P', 'sen_provision', 'School action plus'),
+            ('youngcarer', 'P', 'young_carer', 'Young carer, says the parent or guardian'),
+            ('youngcarer', 'S', 'young_carer', 'Young carer, says the school'),
+            ('plaa', 'A', 'previously_looked_after', 'Looked after before, then adopted'),
+            ('plaa', 'G', 'previously_looked_after', 'Looked after before, then special guardianship order'),
+            ('plaa', 'R', 'previously_looked_after', 'Looked after before, then residence order'),
+            ('plaa', 'C', 'previously_looked_after', 'Looked after before, then child arrangements order'),
+            ('plaa', 'O', 'previously_looked_after', 'Adopted from care abroad'),
+            ('servicechild', 'Y', 'service_child', 'Child of a member of the armed forces'),
+            ('servicechild', 'YES', 'service_child', 'Child of a member of the armed forces'),
+            ('boarder', 'B', 'boarder', 'Boards at school'),
+            ('boarder', '6', 'boarder', 'Boards at school, up to six nights a week'),
+            ('boarder', '7', 'boarder', 'Boards at school, seven nights a week')
+    ),
+    coded AS (
         SELECT source_person_id, raw_row_id, recency, census_day, column_name, upper(tidy(code)) AS code
         FROM (
             FROM {person}
             UNPIVOT (code FOR column_name IN (senprovision, youngcarer, plaa, servicechild, boarder, language))
         )
         WHERE on_roll AND tidy(code) IS NOT NULL
+    ),
+    -- Most pupils are never anything but "no" and "English": they have no history to work out.
+    remarkable AS (
+        SELECT DISTINCT c.source_person_id, c.column_name
+        FROM coded c LEFT JOIN meaning m ON m.column_name = c.column_name AND m.code = c.code
+        WHERE m.code IS NOT NULL OR (c.column_name = 'language' AND c.code NOT IN ('ENG', 'ENB'))
+    ),
+    told AS (
+        SELECT * FROM coded SEMI JOIN remarkable USING (source_person_id, column_name)
         QUALIFY row_number() OVER (PARTITION BY source_person_id, column_name, census_day ORDER BY recency) = 1
     ),
     turned AS (
@@ -293,26 +322,6 @@ _STATES = """
                CASE WHEN max(census_day) < any_value(last_told) THEN max(census_day) END AS until,
                arg_min(raw_row_id, recency) AS raw_row_id
         FROM stretched GROUP BY source_person_id, column_name, code, stretch
-    ),
-    meaning(column_name, code, kind, words) AS (
-        VALUES
-            ('senprovision', 'K', 'sen_provision', 'SEN support'),
-            ('senprovision', 'E', 'sen_provision', 'Education, health and care plan'),
-            ('senprovision', 'S', 'sen_provision', 'Statement of special educational needs'),
-            ('senprovision', 'A', 'sen_provision', 'School action'),
-            ('senprovision', 'P', 'sen_provision', 'School action plus'),
-            ('youngcarer', 'P', 'young_carer', 'Young carer, says the parent or guardian'),
-            ('youngcarer', 'S', 'young_carer', 'Young carer, says the school'),
-            ('plaa', 'A', 'previously_looked_after', 'Looked after before, then adopted'),
-            ('plaa', 'G', 'previously_looked_after', 'Looked after before, then special guardianship order'),
-            ('plaa', 'R', 'previously_looked_after', 'Looked after before, then residence order'),
-            ('plaa', 'C', 'previously_looked_after', 'Looked after before, then child arrangements order'),
-            ('plaa', 'O', 'previously_looked_after', 'Adopted from care abroad'),
-            ('servicechild', 'Y', 'service_child', 'Child of a member of the armed forces'),
-            ('servicechild', 'YES', 'service_child', 'Child of a member of the armed forces'),
-            ('boarder', 'B', 'boarder', 'Boards at school'),
-            ('boarder', '6', 'boarder', 'Boards at school, up to six nights a week'),
-            ('boarder', '7', 'boarder', 'Boards at school, seven nights a week')
     )
     SELECT r.lineage, s.source_person_id, coalesce(m.kind, 'first_language') AS kind, s.since AS started_on,
            s.until AS ended_on, coalesce(m.words, 'First language ' || s.code || ' (DfE code)') AS detail,

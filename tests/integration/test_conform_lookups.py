@@ -1,17 +1,14 @@
 """What outputs look up: worked out once, found through other lookups, and news there makes units be worked out again."""
 
-import datetime as dt
-
 import pytest
 
 from connectors import reading
-from connectors.conform import ConformError, Conforming, Lookups, conform
+from connectors.conform import ConformError, Lookups, conform
 from connectors.contract import Column, Feed, Lookup, Output, Table
 from warehouse.engine import Warehouse
 from warehouse.keys import load_keys
-from warehouse.land import RawTable, ensure_raw_table
+from warehouse.land import RawTable, ensure_raw_tables
 
-NOW = dt.datetime(2026, 11, 16, 2, 0)
 CHILD = Table("child", "one row per child", key=("id",), columns=(Column("id", "Child"), Column("team", "Team")))
 TEAM = Table("team", "one row per team", key=("team",), columns=(Column("team", "Team"), Column("name", "Its name")))
 STEPS = [
@@ -32,7 +29,7 @@ def con(tmp_path):
     with Warehouse(tmp_path / "core.duckdb", load_keys(tmp_path / "keys", {})) as warehouse:
         reading.install(warehouse.con)
         for table in FEED.tables:
-            ensure_raw_table(warehouse.con, RawTable(FEED.raw(table.name), table.name, table.names(), table.key))
+            ensure_raw_tables(warehouse.con, [RawTable(FEED.raw(table.name), table.name, table.names(), table.key)])
         yield warehouse.con
 
 
@@ -50,7 +47,7 @@ def receive(con, table, load_seq, *rows):
 
 
 def staged(con, loaded_seq):
-    conform(con, FEED, {}, Conforming("night", NOW, loaded_seq))
+    conform(con, FEED, {}, loaded_seq)
     return con.execute(
         "SELECT source_person_id, given_names FROM staged.council_toy_person_record ORDER BY ALL"
     ).fetchall()
@@ -72,13 +69,13 @@ def test_news_in_a_table_that_is_read_only_by_way_of_lookups_makes_every_unit_be
 
 
 def test_the_tables_that_some_sql_reads_are_found_through_lookups(con):
-    lookups = Lookups(con, FEED, FEED.lookups({}))
+    lookups = Lookups(con, FEED, FEED.lookups({}), 0)
     assert lookups.tables_read("SELECT * FROM {rows}") == []
     assert lookups.tables_read("SELECT * FROM {named}") == ["team"]
     assert lookups.tables_read("SELECT * FROM {placed}") == ["child", "team"]
 
 
 def test_a_lookup_that_fails_is_named(con):
-    lookups = Lookups(con, FEED, [Lookup("wrong", "SELECT colour FROM {raw_team}")])
+    lookups = Lookups(con, FEED, [Lookup("wrong", "SELECT colour FROM {raw_team}")], 0)
     with pytest.raises(ConformError, match=r"council\.toy: the lookup wrong fails: BinderException"):
         lookups.place("SELECT * FROM {wrong}")

@@ -11,7 +11,7 @@ from expectations.run import check_feed
 from expectations.suite import describe, suite_for
 from warehouse.engine import Warehouse
 from warehouse.keys import load_keys
-from warehouse.land import RawTable, ensure_raw_table
+from warehouse.land import RawTable, ensure_raw_tables
 
 OPTIONS = {"collection_year": "2025/26", "term": "autumn", "year": 2025}
 
@@ -32,7 +32,7 @@ def test_no_standard_is_broken(warehouse, name):
     for table in feed.tables:
         columns = tuple(column.lower() for column in table.names())
         raw = RawTable(feed.raw(table.name), table.name, columns, tuple(key.lower() for key in table.key))
-        ensure_raw_table(warehouse.con, raw)
+        ensure_raw_tables(warehouse.con, [raw])
         for number, value in enumerate(("¬ 'wrong' % :x {y} \\", " "), start=2):
             row = {f'"{column}"': value for column in columns} | {
                 "raw_row_id": f"{table.name}:f:{number}",
