@@ -107,6 +107,10 @@ class Workings:
                 if not any(self._counted(table.name, last_year=True) for table in self.feed.tables):
                     before = self.period.before if self.period else "last year"
                     return f"it compares with the return of {before}, which never came"
+            elif "." in need:
+                table, _, column = need.partition(".")
+                if not self._filled(table, column):
+                    return f"it needs the column {column} of {table}, in which the delivery has no value"
             elif not self._counted(need):
                 of = f" of {self.period.scope}" if self.period else ""
                 return f"it needs the table {need}, of which the delivery{of} holds no row"
@@ -117,6 +121,13 @@ class Workings:
         if (table, last_year) not in counted:
             counted[table, last_year] = self.rows_of(table, last_year=last_year)
         return counted[table, last_year]
+
+    def _filled(self, table: str, column: str) -> bool:
+        """Whether any row of this delivery has a value in a column."""
+        if table not in self._present:
+            return False
+        where = f"{self._delivery(table, last_year=False)} AND tidy({_q(column.lower())}) IS NOT NULL"
+        return self._con.execute(f"SELECT 1 FROM {self._raw(table)} AS r WHERE {where} LIMIT 1").fetchone() is not None
 
     def evaluated(self, standard: Standard) -> int:
         """How many rows of the delivery a rule speaks of."""
@@ -129,6 +140,7 @@ class Workings:
         """All that decides what the rule's SQL says beyond the rows it reads."""
         read = self.reads(rule.sql)
         said = [self._prepared[name] for name in sorted(read & set(self._prepared))]
+        said += [str(self.options.get("authority"))] if "authority" in read else []
         said += [repr(table) for table in self.feed.tables if {f"this_{table.name}", f"last_{table.name}"} & read]
         return md5(repr((said, self.period, self.rules_year)).encode(), usedforsecurity=False).hexdigest()
 
@@ -160,6 +172,8 @@ class Workings:
 
     def _meaning(self, name: str) -> str:
         period, year = self.period, self.rules_year
+        if name == "authority":
+            return _literal(str(self.options.get("authority") or ""))
         if name == "today":
             return f"DATE '{self.today.isoformat()}'"
         if period and name in ("collection_start", "collection_end"):

@@ -143,6 +143,7 @@ def _tables(year: int) -> tuple[Table, ...]:
                        header="required", hint="A UPN with a right check letter, or UN1 to UN7 (rule 168)."),
                 _code("MOTHER", "The child is a mother", flag, sensitivity=_S),
                 _date("MC_DOB", "Date of birth of the child's own child", sensitivity=_I),
+                _code("UASC", "Came to this country alone; told in returns written as XML", flag, sensitivity=_S),
             ),
             owner="CHILD", required=True,
         ),
@@ -162,6 +163,10 @@ def _tables(year: int) -> tuple[Table, ...]:
                 Column("HOME_POST", "Postcode of the home the child came from", Kind.POSTCODE, _I),
                 Column("PL_POST", "Postcode of the placement", Kind.POSTCODE, _I),
                 Column("URN", "Ofsted's number of the home or agency", sensitivity=_K),
+                # What the Department works out of the postcodes; there only where the return comes back from it.
+                Column("PL_LA", "Council of the placement"),
+                Column("PL_LOCATION", "In or out of the council's own area", allowed=("IN", "OUT")),
+                Column("PL_DISTANCE", "Miles from home", Kind.NUMBER),
             ),
             owner="CHILD",
         ),
