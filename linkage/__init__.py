@@ -2,7 +2,8 @@
 
 prepare reads names, dates and numbers as a clerk does; model holds the evidence and its weight on one screen; link decides which
 records belong together, and what is left to people; identity gives them an identifier that lasts and keeps the ledger;
-households says who lives together; evaluate measures; explain says why. What must not live here: a feed's or an agency's name,
+households says who lives together; evaluate measures; explain says why; train fits a version of the model, and models keeps
+them. What must not live here: a feed's or an agency's name,
 a person's value in a message, and anything that opens a connection.
 """
 
@@ -14,7 +15,10 @@ from linkage.heirs import carry_over
 from linkage.identity import IdentityReport, identify
 from linkage.link import DECISION_COLUMNS, LinkageReport, link
 from linkage.model import DEFAULT_MODEL, LinkageSettings, Model
+from linkage.models import ModelError, Models
 from linkage.night import NightReport, run
+from linkage.train import TrainingError, train
+from linkage.whatif import WhatIf, whatif
 
 __all__ = [
     "DECISION_COLUMNS",
@@ -24,11 +28,17 @@ __all__ = [
     "LinkageReport",
     "LinkageSettings",
     "Model",
+    "ModelError",
+    "Models",
     "NightReport",
+    "TrainingError",
+    "WhatIf",
     "carry_over",
     "evaluate",
     "explain",
     "identify",
     "link",
     "run",
+    "train",
+    "whatif",
 ]

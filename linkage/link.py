@@ -8,6 +8,7 @@ one transaction; the same load decided twice gives the same tables.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -39,7 +40,8 @@ STAGING = {
         CREATE TABLE IF NOT EXISTS linkage_cluster (
             record_id VARCHAR, cluster_id VARCHAR, how VARCHAR, match_probability DOUBLE, evidence VARCHAR, best_record_id VARCHAR,
             decided_by VARCHAR, rival_record_id VARCHAR, rival_probability DOUBLE, rival_evidence VARCHAR,
-            set_apart VARCHAR, load_id VARCHAR)""",
+            set_apart VARCHAR, model VARCHAR, rule VARCHAR, levels VARCHAR, bits DOUBLE, prior_bits DOUBLE, rival_levels VARCHAR,
+            rival_bits DOUBLE, load_id VARCHAR)""",
     "linkage_question": """
         CREATE TABLE IF NOT EXISTS linkage_question (
             record_id_a VARCHAR, record_id_b VARCHAR, match_probability DOUBLE, reason VARCHAR, load_id VARCHAR)""",
@@ -120,7 +122,7 @@ def link(
         _judge(cursor, settings.model)
         _decisions(cursor, decisions)
         _cluster(cursor, settings, report)
-        _results(cursor, settings.model)
+        _results(cursor, settings.model, report.records)
         _write(con, cursor, report)
     return report
 
@@ -436,13 +438,25 @@ def _words(model: Model, prefix: str = "") -> str:
     return f"{for_it} || CASE WHEN {against} = '' THEN '' ELSE '; against: ' || {against} END"
 
 
+def _levels(model: Model) -> str:
+    """SQL for the comparisons of a pair by name, `given:exact family:known`: what a picture of the weights is drawn from."""
+    parts = []
+    for comparison in model.comparisons:
+        cases = " ".join(
+            f"WHEN {comparison.code(level.name)} THEN '{comparison.name}:{level.name}'" for level in comparison.levels
+        )
+        parts.append(f"CASE code_{comparison.name} {cases} END")
+    return f"concat_ws(' ', {', '.join(parts)})"
+
+
 def _cases(column: str, words: dict[str, str]) -> str:
     return f"CASE {column} " + " ".join(f"WHEN '{name}' THEN '{text}'" for name, text in words.items()) + " END"
 
 
-def _results(cursor: duckdb.DuckDBPyConnection, model: Model) -> None:
+def _results(cursor: duckdb.DuckDBPyConnection, model: Model, records: int) -> None:
     """`cluster_row` and `question_row`: what link() hands on, without a person's value in it."""
-    words = _words(model)
+    words, levels = _words(model), _levels(model)
+    prior = math.log2(model.prior(records) / (1 - model.prior(records)))
     cursor.execute("""
         CREATE TABLE side AS
         SELECT a AS own, b AS other, fa.cluster = fb.cluster AS together, judged.* FROM judged
@@ -452,12 +466,12 @@ def _results(cursor: duckdb.DuckDBPyConnection, model: Model) -> None:
     """)
     cursor.execute(f"""
         CREATE TABLE best AS
-        SELECT own, other, rule, tier, likelihood, {words} AS words FROM side WHERE together
+        SELECT own, other, rule, tier, likelihood, bits, {words} AS words, {levels} AS levels FROM side WHERE together
         QUALIFY row_number() OVER (PARTITION BY own ORDER BY tier, round(bits, 6) DESC, other) = 1
     """)
     cursor.execute(f"""
         CREATE TABLE rival AS
-        SELECT own, other, likelihood, {words} AS words FROM side
+        SELECT own, other, likelihood, bits, {words} AS words, {levels} AS levels FROM side
         WHERE NOT together AND NOT EXISTS (
             SELECT 1 FROM decision_pair d JOIN final x ON x.rid = d.a JOIN final y ON y.rid = d.b JOIN final fo ON fo.rid = own
             JOIN final ft ON ft.rid = other
@@ -488,7 +502,8 @@ def _results(cursor: duckdb.DuckDBPyConnection, model: Model) -> None:
                CASE WHEN told.own IS NOT NULL THEN told.author WHEN members = 1 OR best.tier = 2 THEN '{model.version}'
                     ELSE 'rule ' || best.rule END AS decided_by,
                v.record_id AS rival_record_id, round(rival.likelihood, 6) AS rival_probability, rival.words AS rival_evidence,
-               apart.kind AS set_apart
+               apart.kind AS set_apart, '{model.version}' AS model, best.rule, best.levels, best.bits, {prior!r} AS prior_bits,
+               rival.levels AS rival_levels, rival.bits AS rival_bits
         FROM final f LEFT JOIN (
             -- A record that people keep apart from another; a seal outranks a plain no.
             SELECT rid, max(kind) AS kind FROM (
@@ -538,8 +553,8 @@ def _write(con: duckdb.DuckDBPyConnection, cursor: duckdb.DuckDBPyConnection, re
     con.execute("BEGIN")
     try:
         for table, rows in (("linkage_cluster", "cluster_row"), ("linkage_question", "question_row")):
+            con.execute(f"DROP TABLE IF EXISTS {table}")  # one that an earlier version made may lack columns
             con.execute(STAGING[table])
-            con.execute(f"DELETE FROM {table}")
             con.execute(f"INSERT INTO {table} SELECT *, ? FROM {source}.main.{rows} ORDER BY ALL", [report.load_id])
         con.execute("COMMIT")
     except BaseException:

@@ -2,15 +2,15 @@
 
 What lives here: named blocking rules, named comparisons with their m and u, thresholds, caps, and the reason for each constant.
 What must not: SQL that moves rows, and any number that was found by trying values against a truth file. m is how often two records
-of one person show a level; u how often two records of different people do. Both are argued for below; `with_u` gives a
-new version of the model with another u. Nights never train.
+of one person show a level; u how often two records of different people do. Both are argued for below; train.py gives a
+new version with rates counted on a deployment's own records. Nights never train.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -348,19 +348,6 @@ class Model:
         """The level a score code stands for, in words; nothing for a missing value."""
         levels = self.comparison(comparison).levels
         return levels[len(levels) - 1 - code].words if code >= 0 else None
-
-    def with_u(self, version: str, measured: dict[str, dict[str, float]]) -> Model:
-        """The same model with u as measured on a deployment's own data."""
-
-        def measured_level(comparison: Comparison, level: Level) -> Level:
-            u = measured.get(comparison.name, {}).get(level.name)
-            return replace(level, u=u) if u else level
-
-        comparisons = tuple(
-            replace(entry, levels=tuple(measured_level(entry, level) for level in entry.levels))
-            for entry in self.comparisons
-        )
-        return replace(self, version=version, comparisons=comparisons)
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")

@@ -7,6 +7,8 @@ def expected() -> tuple[type[Exception], ...]:
     """Exceptions whose messages are written for users and hold no person's value."""
     from connectors.conform import ConformError
     from connectors.transports import SourceUnreachable
+    from linkage.models import ModelError
+    from linkage.train import TrainingError
     from pipelines.night import NightFailed, NightLocked
     from pipelines.rebuild import RebuildError
     from warehouse.decisions import DecisionError
@@ -20,6 +22,6 @@ def expected() -> tuple[type[Exception], ...]:
     from warehouse.store import StoreError
 
     return (
-        ConformError, SourceUnreachable, NightFailed, NightLocked, DecisionError, WarehouseError, KeyFileError,
+        ConformError, SourceUnreachable, ModelError, TrainingError, NightFailed, NightLocked, DecisionError, WarehouseError, KeyFileError,
         UnbalancedBooksError, LandingError, PublishError, QuarantineError, QueryError, RebuildError, StoreError,
     )  # fmt: skip

@@ -94,7 +94,7 @@ class Line:
     def begin(self, night: Night) -> None:
         """Writes that a night is running."""
         self.con.execute(
-            "INSERT INTO night VALUES (?, ?, ?, ?, NULL, 'running')",
+            "INSERT INTO night (load_id, load_seq, date, started_at, status) VALUES (?, ?, ?, ?, 'running')",
             [night.load_id, night.load_seq, night.date, night.started_at],
         )
 
@@ -326,27 +326,32 @@ class Line:
         import linkage
 
         if not self._done(night, PEOPLE, "link"):
+            linked_by = self._linked_by(night)
+            settings = self.linkage_settings(linked_by.get("model"))
             linkage.link(
                 self.con,
                 load_id=night.load_id,
                 today=night.date,
-                decisions=[
-                    tuple(decision[name] for name in linkage.DECISION_COLUMNS)
-                    for decision in linkage.carry_over(
-                        self.con, self.decisions.as_pairs(up_to=self._decisions_of(night))
-                    )
-                ],
-                settings=self._linkage_settings(),
+                decisions=self.decisions_for_linkage(up_to=int(linked_by["decisions"])),
+                settings=settings,
             )
-            self._mark(night, PEOPLE, "link")
+            with self.warehouse.transaction() as con:
+                con.execute(
+                    "UPDATE night SET model_version = ? WHERE load_id = ?", [settings.model.version, night.load_id]
+                )
+                self._mark(night, PEOPLE, "link")
 
-    def _decisions_of(self, night: Night) -> int:
-        """The newest decision that this night links by. It is landed, so that a rebuild links by no later one."""
+    def _linked_by(self, night: Night) -> dict[str, Any]:
+        """The newest decision and the version of the model that this night links by: landed, so that a rebuild links by no later ones."""
         manifest = self.landing.read_manifest(night.load_id, PEOPLE)
         if manifest is None:
-            manifest = {**night.said(), "decisions": self.decisions.newest()}
+            manifest = {
+                **night.said(),
+                "decisions": self.decisions.newest(),
+                "model": self.models().current_version(),
+            }
             self.landing.write_manifest(night.load_id, PEOPLE, manifest)
-        return int(manifest["decisions"])
+        return manifest
 
     def identify(self, night: Night) -> Any:
         """Gives every person an identifier that lasts, and writes what changed and why."""
@@ -359,7 +364,7 @@ class Line:
                 now=night.started_at,
                 today=night.date,
                 secret=self.keys.raw("identity"),
-                settings=self._linkage_settings(),
+                settings=self.linkage_settings(),
             )
             self._mark(night, PEOPLE, "identify")
 
@@ -369,6 +374,15 @@ class Line:
             "decisions", "decisions", utc_now(), load_id="", version="", who=who, purpose="governance", question=what
         )
 
+    def decisions_for_linkage(self, up_to: int | None = None) -> list[tuple[Any, ...]]:
+        """The decisions that count, those of re-keyed records included, as link() reads them."""
+        import linkage
+
+        return [
+            tuple(decision[name] for name in linkage.DECISION_COLUMNS)
+            for decision in linkage.carry_over(self.con, self.decisions.as_pairs(up_to=up_to))
+        ]
+
     def sealed_records(self) -> list[tuple[str, str]]:
         """Pairs of records that nothing may show together, those they were re-keyed to included."""
         import linkage
@@ -376,12 +390,20 @@ class Line:
         pairs = linkage.carry_over(self.con, self.decisions.as_pairs())
         return [(pair["record_id_a"], pair["record_id_b"]) for pair in pairs if pair["kind"] == "seal"]
 
-    def _linkage_settings(self) -> Any:
-        """What this deployment sets of the model; everything else is the model's own."""
+    def models(self) -> Any:
+        """The versions of the linkage model that this deployment keeps."""
+        import linkage
+
+        return linkage.Models(self.settings.models_path)
+
+    def linkage_settings(self, version: str | None = None) -> Any:
+        """What this deployment sets of the model, the current one if no version is given; everything else is the model's own."""
         import linkage
 
         wanted = self.settings.linkage
-        model = replace(linkage.DEFAULT_MODEL, match_at=wanted.match, potential_at=wanted.potential)
+        models = self.models()
+        chosen = models.read(version or models.current_version())
+        model = replace(chosen, match_at=wanted.match, potential_at=wanted.potential)
         return linkage.LinkageSettings(model=model, allow_test_nhs_numbers=self.settings.allow_test_nhs_numbers)
 
     def publish(self, night: Night) -> Any:

@@ -116,6 +116,10 @@ class Settings(BaseModel):
         return self.data_path / "landing"
 
     @property
+    def models_path(self) -> Path:
+        return self.data_path / "models"
+
+    @property
     def marts_path(self) -> Path:
         return self.data_path / "marts"
 

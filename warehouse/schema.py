@@ -329,6 +329,7 @@ OPERATIONS: dict[str, Relation] = {
                 Field("started_at", "TIMESTAMP", "Begun (UTC)", _O),
                 Field("finished_at", "TIMESTAMP", "Published (UTC); empty while running or interrupted", _O),
                 Field("status", "VARCHAR", "running, published, interrupted or failed", _O),
+                Field("model_version", "VARCHAR", "Version of the linkage model that the night scored with", _O),
             ),
         ),
         Relation(

@@ -29,12 +29,19 @@ def identity_explain(
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Why each record of a person is there, and its nearest rival; without names or dates."""
+    """Why each record of a person is there: rule or weights, nearest rival, decisions. Old identifiers resolve; no names or dates."""
     import linkage
+    from linkage.explain import picture
 
     with opened(config) as line:
         try:
-            found = linkage.explain(line.con, who, line.sealed_records())
+            found = linkage.explain(
+                line.con,
+                who,
+                sealed=line.sealed_records(),
+                decisions=[d for d in line.decisions.listed() if d["status"] == "stands" and d["kind"] != "undo"],
+                model_of=line.models().read,
+            )
         except KeyError:
             raise SettingsError(
                 f"{who}: no such person or record; a record is written agency.feed:source_person_id"
@@ -42,37 +49,68 @@ def identity_explain(
     if as_json:
         out.print_json(json.dumps(found, default=str))
         return
-    out.print(f"{found['person_id']}: {len(found['records'])} record(s)")
+    became = f" ({who} is carried on by it)" if who in found["carries_on"] else ""
+    out.print(f"{found['person_id']}: {len(found['records'])} record(s){became}")
     for record in found["records"]:
-        out.print(f"  {plain(record['record_id'])}: {plain(record['in_words'])}")
+        out.print(f"\n{plain(record['record_id'])}")
+        out.print(f"  {plain(record['in_words'])}")
+        if record["best_record_id"]:
+            out.print(
+                f"  beside {plain(record['best_record_id'])}, since load {record['since_load']}, model {record['model'] or 'not noted'}:"
+            )
+            for text in picture(record["weights"]):
+                out.print(f"    {plain(text)}")
         rival = record["nearest_rival"]
         if rival:
             out.print(
-                f"    nearest rival: {plain(rival['record_id'])} of {rival['person_id']} ({plain(rival['evidence'])})"
+                f"  nearest rival: {plain(rival['record_id'])} of {rival['person_id']} ({plain(rival['evidence'])})"
             )
-    for question in found.get("questions", []):
+            for text in picture(rival["weights"])[-1:]:
+                out.print(f"    {plain(text.strip())}")
+        for decision in record["decisions"]:
+            other = decision["record_id_b" if decision["record_id_a"] == record["record_id"] else "record_id_a"]
+            out.print(
+                f"  decided {decision['decision_id']}: {decision['kind'].replace('_', ' ')} {plain(other)}, "
+                f"by {plain(decision['author'])} on {decision['decided_at']:%Y-%m-%d}: {plain(decision['reason'])}"
+            )
+    for question in found["questions"]:
         pair = f"{question['record_id_a']} and {question['record_id_b']}"
-        out.print(f"  for a person to decide: {plain(pair)}: {plain(question['reason'])}")
+        out.print(f"\nfor a person to decide: {plain(pair)}: {plain(question['reason'])}")
 
 
 @app.command("history")
 def identity_history(
-    person: Annotated[str | None, typer.Argument(help="A person_id; the last load's changes if not given.")] = None,
+    who: Annotated[
+        str | None, typer.Argument(help="A person_id, old or new, or a record; what changed last night if none.")
+    ] = None,
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
     """What happened to a person's identity, night by night, and why; or what changed last night."""
+    from linkage.explain import history, resolve
     from warehouse.seals import hide_sealed
 
     with opened(config) as line:
         hide_sealed(line.con, line.sealed_records())
-        rows = line.warehouse.rows(
-            "SELECT load_id, change, person_id, len(record_ids) AS records, reason FROM shown_identity_change "
-            "WHERE person_id = $who OR list_contains(other_person_ids, $who) "
-            "OR ($who IS NULL AND load_id = (SELECT max(load_id) FROM night)) ORDER BY load_id, change, person_id",
-            {"who": person},
-        )
-    print_rows(rows, as_json, empty="Nothing changed.")
+        if who is None:
+            rows = line.warehouse.rows(
+                "SELECT load_id, change, person_id, other_person_ids, record_ids, reason FROM shown_identity_change "
+                "WHERE load_id = (SELECT arg_max(load_id, load_seq) FROM night) ORDER BY change, person_id"
+            )
+        else:
+            try:
+                rows = history(line.con, resolve(line.con, who))
+            except KeyError:
+                raise SettingsError(
+                    f"{who}: no such person or record; a record is written agency.feed:source_person_id"
+                ) from None
+    if as_json:
+        out.print_json(json.dumps(rows, default=str))
+        return
+    for row in rows:
+        row["records"] = len(row.pop("record_ids") or ())
+        row["other_person_ids"] = ", ".join(row["other_person_ids"] or ())
+    print_rows(rows, False, empty="Nothing changed.")
 
 
 Reason = Annotated[str, typer.Option(help="Why, in words that others will read.")]

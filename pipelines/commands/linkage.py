@@ -12,9 +12,12 @@ from pipelines.commands.terminal import (
     DEFAULT_CONFIG,
     AsJson,
     Config,
+    Night,
+    night_of,
     opened,
     out,
     print_rows,
+    settings_of,
 )
 from pipelines.settings import SettingsError
 
@@ -57,4 +60,115 @@ def linkage_evaluate(
     )
     out.print(
         f"False pairs by kind: {found.false_merges or 'none'}. Records of the truth not in the warehouse: {found.missing or 'none'}."
+    )
+
+
+@app.command("train")
+def linkage_train(
+    config: Config = DEFAULT_CONFIG,
+    date: Night = None,
+    keep: Annotated[
+        bool, typer.Option("--keep/--dry-run", help="Keep the model as a new version, or only show it.")
+    ] = True,
+    use: Annotated[bool, typer.Option("--use", help="Let nights score with it from now on.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fits the model's rates to this deployment's records, as a new version. No night does this; none uses it unless told to."""
+    from dataclasses import asdict
+
+    import linkage
+
+    with opened(config) as line:
+        confirmed = [
+            (pair["record_id_a"], pair["record_id_b"])
+            for pair in line.decisions.as_pairs()
+            if pair["kind"] == "must_link"
+        ]
+        settings = line.linkage_settings()
+        trained = linkage.train(line.con, today=night_of(date, line.settings), settings=settings, confirmed=confirmed)
+        models = line.models()
+        version = models.keep(trained.model).version if keep or use else None
+        if use:
+            models.use(str(version))
+    rows = [asdict(row) for row in trained.fitted]
+    if as_json:
+        found = {"version": version, "anchored": trained.anchored, "confirmed": trained.confirmed, "levels": rows}
+        out.print_json(json.dumps(found))
+        return
+    for row in rows:
+        row |= {name: f"{row[name]:+.2f}" for name in ("weight_before", "weight_after")}
+    print_rows(rows, False)
+    out.print(
+        f"Counted on {trained.anchored:,} pairs anchored by a number across agencies and {trained.confirmed:,} confirmed by people."
+    )
+    if version:
+        out.print(
+            f"Kept as {version}{', current from the next night on' if use else ''}. "
+            f"What it would change: tessera linkage whatif --model {version}. Use it: tessera linkage use {version}"
+        )
+
+
+@app.command("models")
+def linkage_models(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """The versions of the model that are kept, and which one nights score with."""
+    import linkage
+
+    models = linkage.Models(settings_of(config).models_path)
+    current = models.current_version()
+    print_rows([{"version": v, "current": "yes" if v == current else ""} for v in models.versions()], as_json)
+
+
+@app.command("use")
+def linkage_use(
+    version: Annotated[str, typer.Argument(help="A version, as in linkage models.")], config: Config = DEFAULT_CONFIG
+) -> None:
+    """Lets nights score with a version from now on; going back to an earlier one is the same."""
+    with opened(config) as line:
+        line.models().use(version)
+    out.print(f"{version} is current from the next night on")
+
+
+@app.command("whatif")
+def linkage_whatif(
+    threshold: Annotated[
+        float | None, typer.Option(help="Probability from which on two records are one person.")
+    ] = None,
+    potential: Annotated[float | None, typer.Option(help="Probability from which on a person is asked.")] = None,
+    model: Annotated[str | None, typer.Option(help="A kept version of the model instead of the current one.")] = None,
+    config: Config = DEFAULT_CONFIG,
+    date: Night = None,
+    as_json: AsJson = False,
+) -> None:
+    """Which persons, links and questions would change with another threshold or model. Writes nothing."""
+    from dataclasses import asdict, replace
+
+    import linkage
+
+    for name, value in (("threshold", threshold), ("potential", potential)):
+        if value is not None and not 0 < value <= 1:
+            raise SettingsError(f"--{name} {value}: a probability above 0, at most 1")
+    if threshold is None and potential is None and model is None:
+        raise SettingsError("what if what? Give --threshold, --potential or --model")
+    with opened(config) as line:
+        now = line.linkage_settings()
+        other = line.models().read(model) if model else now.model
+        other = replace(
+            other, match_at=threshold or now.model.match_at, potential_at=potential or now.model.potential_at
+        )
+        found = linkage.whatif(
+            line.con,
+            today=night_of(date, line.settings),
+            now=now,
+            then=replace(now, model=other),
+            decisions=line.decisions_for_linkage(),
+        )
+    if as_json:
+        out.print_json(json.dumps(asdict(found)))
+        return
+    for change in found.changes:
+        change |= {name: ", ".join(change[name]) for name in ("person_ids", "agencies")}
+    print_rows(found.changes, False, empty="No person would change.")
+    out.print(
+        f"Persons {found.clusters_now:,} → {found.clusters_then:,}; pairs of records held together: {found.links_added:,} more, "
+        f"{found.links_dropped:,} fewer; questions {found.questions_now:,} → {found.questions_then:,}. Nothing was written."
     )

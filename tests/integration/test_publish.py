@@ -299,7 +299,7 @@ def test_readers_see_one_whole_load_each_while_marts_are_switched(
         """A further load whose identifier is the largest in every table it touches."""
         load_id = f"2026-03-{number:02d}"
         story.warehouse.con.execute(
-            "INSERT INTO night SELECT ?, ?, date, started_at, NULL, 'running' FROM night WHERE load_id = ?",
+            "INSERT INTO night SELECT ?, ?, date, started_at, NULL, 'running', NULL FROM night WHERE load_id = ?",
             [load_id, number, NIGHT_2],
         )
         story.warehouse.con.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -362,8 +363,9 @@ def test_model_is_data() -> None:
         for level in comparison.levels:
             assert 0 < level.m < 1
             assert 0 < level.u < 1
+    sex = DEFAULT_MODEL.comparison("sex")
     with pytest.raises(ValueError, match="same weight"):
-        DEFAULT_MODEL.with_u("broken", {"sex": {"same": 0.5, "different": 0.5 * 0.01 / 0.99}})
+        replace(sex, levels=tuple(replace(level, u=level.m / 2) for level in sex.levels))
 
 
 def test_model_survives_a_file(tmp_path: Any) -> None:

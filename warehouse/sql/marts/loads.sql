@@ -7,7 +7,7 @@ WITH books AS (
 ),
 
 nights AS (
-    SELECT load_id, load_seq, date, started_at, status FROM night
+    SELECT load_id, load_seq, date, started_at, status, model_version FROM night
 ),
 
 tonight AS (
@@ -34,6 +34,7 @@ SELECT
     books.message,
     -- The night being published still runs; whoever reads this reads it published.
     if(books.load_id = tonight.load_id, 'published', nights.status) AS night_status,
+    nights.model_version,
     coalesce(nights.started_at, books.started_at) AS known_from,
     CAST(NULL AS TIMESTAMP) AS known_to
 FROM books
