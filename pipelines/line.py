@@ -31,6 +31,9 @@ from warehouse.store import Store
 
 PEOPLE = "people"
 
+# A night is called published before its marts are built, since they say so; killed in between, it was not.
+_UNFINISHED = "(status = 'running' OR (status = 'published' AND load_id NOT IN (SELECT load_id FROM publication)))"
+
 
 class FeedFailed(Exception):  # noqa: N818 - what happened to a feed
     """One feed cannot go on this night; its last good data stays. Others go on."""
@@ -79,9 +82,9 @@ class Line:
     def open_night(self, date: dt.date) -> Night:
         """The unfinished load of this date, else a new one. Unfinished loads of other dates are over."""
         with self.warehouse.transaction() as con:
-            con.execute("UPDATE night SET status = 'interrupted' WHERE status = 'running' AND date <> ?", [date])
+            con.execute(f"UPDATE night SET status = 'interrupted' WHERE {_UNFINISHED} AND date <> ?", [date])
             running = con.execute(
-                "SELECT load_id, load_seq, date, started_at FROM night WHERE status = 'running' AND date = ?", [date]
+                f"SELECT load_id, load_seq, date, started_at FROM night WHERE {_UNFINISHED} AND date = ?", [date]
             ).fetchone()
             if running is not None:
                 return Night(*running)

@@ -13,7 +13,7 @@ from synthetic.truth import Truth
 
 
 def break_night(folder: Path, truth: Truth) -> None:
-    """Seven breakages, each told to the truth."""
+    """Each breakage is told to the truth."""
     told: list[tuple[str, str, str, str]] = []
 
     ctf = next(iter(sorted((folder / "school" / "ctf").glob("*.xml"))), None)
@@ -51,6 +51,10 @@ def break_night(folder: Path, truth: Truth) -> None:
         lines = marks[0].read_text(encoding="utf-8-sig").splitlines()
         marks[0].write_text("\n".join([lines[0].replace("session_date", "date"), *lines[1:]]) + "\n", encoding="utf-8")
         told.append(("school", "attendance", f"{marks[0].name} with a heading renamed", "that file fails, others land"))
+
+    for missing in sorted((folder / "police" / "missing").glob("*.csv")):
+        missing.write_text(missing.read_text(encoding="utf-8").replace("misper_id", "report_no", 1), encoding="utf-8")
+        told.append(("police", "missing", f"{missing.name} without misper_id", "that file fails, the last good stays"))
 
     for agency, feed, what, expect in told:
         truth.changes.append((truth.night, agency, feed, what, "", "", "", "", expect))

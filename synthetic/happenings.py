@@ -6,10 +6,11 @@ Part of a later night (nights.py). Each is told to the truth with what it should
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 
 from synthetic.health import CONCERNS
 from synthetic.nights import Night
+from synthetic.notes import special_people
 from synthetic.school import is_school_day
 from synthetic.social_care import texts
 
@@ -359,6 +360,70 @@ def new_orders(night: Night) -> None:
         night.tell("youth_justice.cases", "note added to", case.key, case.person, "", "", "same record")
 
 
+def school_notes(night: Night) -> None:
+    """Yesterday's notes, one sent again as it was, one settled, one taken back, one that arrives already in error."""
+    notes = night.world.notes
+    special = special_people(notes)
+    ordinary = [pupil for pupil in night.world.schools.pupils if not night.is_special(pupil.person)]
+    for pupil in night.rng.sample(ordinary, min(len(ordinary), night.count(0.002, 2))):
+        notes.add(pupil, night.today - timedelta(1))
+    if ordinary:
+        note = notes.add(night.rng.choice(ordinary), night.today - timedelta(1))
+        note.status = "entered_in_error"
+        for pupil in note.pupils:
+            night.tell(
+                "school.incidents",
+                "arrives already in error",
+                pupil.seen.upn,
+                pupil.person,
+                note.key,
+                "",
+                "lands raw, makes no event",
+            )
+    for what, status, expect in (
+        ("sent again unchanged", "", "unchanged"),
+        ("note closed", "closed", "the same event, newer outcome, older kept"),
+        ("entered in error", "entered_in_error", "stays with the time it was retracted"),
+    ):
+        for note in notes.earlier(1, night.rng, special):
+            before, note.status = note.status, status or note.status
+            notes.pending.append(note)
+            for pupil in note.pupils:
+                night.tell("school.incidents", what, pupil.seen.upn, pupil.person, before, note.status, expect)
+
+
+def missing_reports(night: Night) -> None:
+    """Somebody is found, somebody else goes missing, a report turns out to have been a mistake."""
+    missing = night.world.missing
+    for report in missing.earlier(2, night.rng, still_missing=True):
+        report.found, report.status, report.place = (
+            datetime.combine(night.today - timedelta(1), time(21, 40)),
+            "closed",
+            night.rng.choice(texts()["missing"]["found"]),
+        )
+        missing.pending.append(report)
+        night.tell(
+            "police.missing", "found", report.key, report.person, "", report.found.isoformat(), "the span closes"
+        )
+    older = [
+        child
+        for home in night.world.cast.police_households
+        for child in home.children
+        if not child.due and 11 <= child.age(night.today) <= 17 and not night.is_special(child)
+    ]
+    for person in night.rng.sample(older, min(len(older), night.count(0.0006, 2))):
+        report = missing.add(person, night.today - timedelta(1), None)
+        night.tell("police.missing", "new report", report.key, person, "", "", "a record of its own, linked")
+    for what, status, expect in (
+        ("sent again unchanged", "", "unchanged"),
+        ("entered in error", "entered_in_error", "stays with the time it was retracted"),
+    ):
+        for report in missing.earlier(1, night.rng):
+            before, report.status = report.status, status or report.status
+            missing.pending.append(report)
+            night.tell("police.missing", what, report.key, report.person, before, report.status, expect)
+
+
 HAPPENINGS: tuple[Callable[[Night], None], ...] = (
     retractions,
     new_and_late_events,
@@ -368,5 +433,7 @@ HAPPENINGS: tuple[Callable[[Night], None], ...] = (
     case_changes,
     attendance_corrections,
     new_orders,
+    school_notes,
+    missing_reports,
 )
 """In the order of the night."""

@@ -12,6 +12,8 @@ from random import Random
 
 from synthetic.cast import Cast
 from synthetic.health import Health, Patient
+from synthetic.missing import MissingPeople
+from synthetic.notes import Notes
 from synthetic.police import Incident, Police
 from synthetic.population import Person, Population
 from synthetic.school import Pupil, Schools
@@ -32,10 +34,21 @@ class World:
     schools: Schools
     police: Police
     youth_justice: YouthJustice
+    notes: Notes
+    missing: MissingPeople
     seed: int
 
     def set_today(self, today: date) -> None:
-        for part in (self.population, self.care, self.health, self.schools, self.police, self.youth_justice):
+        for part in (
+            self.population,
+            self.care,
+            self.health,
+            self.schools,
+            self.police,
+            self.youth_justice,
+            self.notes,
+            self.missing,
+        ):
             part.today = today
 
     def open(self) -> None:
@@ -45,6 +58,8 @@ class World:
         self.schools.open()
         self.police.open()
         self.youth_justice.open()
+        self.notes.open()
+        self.missing.open()
         tell_story(self)
 
 

@@ -19,7 +19,9 @@ from synthetic.cast import cast
 from synthetic.changes import CHANGES
 from synthetic.happenings import HAPPENINGS
 from synthetic.health import Health
+from synthetic.missing import MissingPeople, write_missing
 from synthetic.nights import Night, World
+from synthetic.notes import Notes, write_notes
 from synthetic.police import Incident, Police
 from synthetic.population import make_population
 from synthetic.school import Schools, is_school_day
@@ -71,15 +73,19 @@ def make_world(
     tell(f"people: {children} children")
     population = make_population(children, seed, first_night)
     parts, truth = cast(population, seed), Truth()
+    care, schools = SocialCare(parts, truth, seed, first_night), Schools(parts, truth, seed, first_night)
+    police = Police(parts, truth, seed, first_night)
     world = World(
         population,
         parts,
         truth,
-        SocialCare(parts, truth, seed, first_night),
+        care,
         Health(parts, truth, seed, first_night),
-        Schools(parts, truth, seed, first_night),
-        Police(parts, truth, seed, first_night),
+        schools,
+        police,
         YouthJustice(parts, truth, seed, first_night),
+        Notes(schools, seed, first_night),
+        MissingPeople(police, care, seed, first_night),
         seed,
     )
     dates = tuple(first_night + timedelta(offset) for offset in range(nights + broken))
@@ -122,6 +128,7 @@ def _write_first(world: World, folder: Path) -> None:
     write_census(world.schools, folder / "school" / "census")
     write_ctf(world.schools, folder / "school" / "ctf", 1)
     write_first_attendance(world.schools, folder / "school" / "attendance", rng)
+    write_notes(world.notes, folder / "school" / "incidents")
     write_fhir(world.health, folder / "health" / "fhir")
     incidents = sorted((incident for incident in world.police.pending if incident.children), key=_when)
     world.police.pending = []
@@ -134,6 +141,7 @@ def _write_first(world: World, folder: Path) -> None:
     write_ppn_csv(world.police, mid, ppn / f"ppn_from_{last_spring:%Y%m%d}.csv", encoding="utf-8-sig", extra=True)
     write_ppn_xlsx(world.police, new, ppn / f"ppn_from_{fortnight:%Y%m%d}.xlsx")
     write_encompass(world.police, incidents, folder / "police" / "encompass" / f"encompass_{today:%Y%m%d}.json")
+    write_missing(world.missing, folder / "police" / "missing" / f"missing_{today:%Y%m%d}.csv")
     write_cases(world.youth_justice, folder / "youth_justice")
 
 
@@ -146,6 +154,7 @@ def _write_later(world: World, night: Night, folder: Path) -> None:
     yesterday = today - timedelta(1)
     if is_school_day(yesterday):
         write_daily_attendance(world.schools, folder / "school" / "attendance", yesterday, night.corrections, rng)
+    write_notes(world.notes, folder / "school" / "incidents")
     write_fhir(world.health, folder / "health" / "fhir")
     incidents = [incident for incident in world.police.pending if incident.children]
     world.police.pending = []
@@ -156,6 +165,7 @@ def _write_later(world: World, night: Night, folder: Path) -> None:
         encoding="utf-8-sig" if night.number % 2 else "utf-8",
     )
     write_encompass(world.police, incidents, folder / "police" / "encompass" / f"encompass_{today:%Y%m%d}.json")
+    write_missing(world.missing, folder / "police" / "missing" / f"missing_{today:%Y%m%d}.csv")
     write_cases(world.youth_justice, folder / "youth_justice")
 
 

@@ -20,9 +20,11 @@ sources:
   school.census:        {{from: "${{NIGHT:-night1}}/school/census/", term: autumn, year: {year}}}
   school.ctf:           {{from: "${{NIGHT:-night1}}/school/ctf/"}}
   school.attendance:    {{from: "${{NIGHT:-night1}}/school/attendance/"}}
+  school.incidents:     {{from: "${{NIGHT:-night1}}/school/incidents/"}}
   health.fhir:          {{from: "${{NIGHT:-night1}}/health/fhir/"}}
   police.ppn:           {{from: "${{NIGHT:-night1}}/police/ppn/"}}
   police.encompass:     {{from: "${{NIGHT:-night1}}/police/encompass/"}}
+  police.missing:       {{from: "${{NIGHT:-night1}}/police/missing/"}}
   youth_justice.cases:  {{from: "${{NIGHT:-night1}}/youth_justice/*.csv", mapping: "mappings/youth_justice.yaml"}}
 """
 

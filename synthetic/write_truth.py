@@ -37,8 +37,8 @@ same bytes. Nobody here exists. Use it after a run, never during one.
 
 `source_person_id`: ssd `pers_person_id`; ssda903 `CHILD` (the same value); census `NativeId` of the pupil row; ctf and
 attendance `UPN` as written that night; fhir `Patient.id` (relatives `RelatedPerson/id`); ppn `ppn_id/child_index`
-(adults `ppn_id/adult/n` in order of appearance); encompass `encompass_id`; youth_justice `case_id`; CTF contacts
-`UPN/contact/Order`.
+(adults `ppn_id/adult/n` in order of appearance); encompass `encompass_id`; missing `misper_id`;
+incidents `upn`; youth_justice `case_id`; CTF contacts `UPN/contact/Order`.
 
 - An adopted child's old and new identity are two simulants on purpose: they must never be joined.
 - Role `unborn as child` stays with a record that was opened before birth.

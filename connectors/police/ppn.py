@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.contract import Column, Feed, Kind, Output, Table
+from connectors.police.times import instant_of, precision_of
 from warehouse.schema import Sensitivity
 
 _CODED, _IDENTIFYING, _SPECIAL, _KEY, _OPERATIONAL = (
@@ -160,17 +161,9 @@ NOTICE = Table(
     ),
 )
 
-_INCIDENT_AT = (
-    "coalesce(read_instant(incident_at), "
-    "try_strptime(tidy(incident_at), ['%d/%m/%Y %H:%M:%S', '%d/%m/%Y %H:%M', '%d/%m/%Y', '%d-%m-%Y']))"
-)
-_SUBMITTED_AT = (
-    "coalesce(read_instant(submitted_at), "
-    "try_strptime(tidy(submitted_at), ['%d/%m/%Y %H:%M:%S', '%d/%m/%Y %H:%M', '%d/%m/%Y', '%d-%m-%Y']))"
-)
-_INCIDENT_PRECISION = f"""CASE WHEN {_INCIDENT_AT} IS NULL THEN 'unknown'
-            WHEN read_instant(incident_at) IS NOT NULL THEN instant_precision(incident_at)
-            WHEN contains(incident_at, ':') THEN 'instant' ELSE 'day' END"""
+_INCIDENT_AT = instant_of("incident_at")
+_SUBMITTED_AT = instant_of("submitted_at")
+_INCIDENT_PRECISION = precision_of("incident_at")
 _CHILD_ID = "trim(ppn_id) || '/' || trim(child_index)"
 
 # Adults have no number on a notice. One adult is one name on it, numbered in the order of the children beside whom the

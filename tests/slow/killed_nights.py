@@ -37,6 +37,10 @@ def settings_for(world: Path, data: Path, night: str) -> Settings:
     return settings.model_copy(update={"data_dir": data})
 
 
+def date_of(night: str) -> dt.date:
+    return dt.date(2026, 11, 15 + int(night[-1]))
+
+
 def run(world: Path, data: Path, night: str, kill_at: int = 0) -> int:
     """Runs one night; kills itself before the kill_at-th counted call. Returns how many calls there were."""
     pipelines.line.utc_now = lambda: FROZEN
@@ -54,7 +58,7 @@ def run(world: Path, data: Path, night: str, kill_at: int = 0) -> int:
     with locked(settings), open_line(settings, {}) as line:
         sys.setprofile(count)
         try:
-            report = run_night(line, dt.date(2026, 11, 15 + int(night[-1])))
+            report = run_night(line, date_of(night))
         finally:
             sys.setprofile(None)
     assert report.published
@@ -80,6 +84,16 @@ def forked(action: Callable[[], int]) -> tuple[int, int | None]:
         result = pipe.read()
     _, status = os.waitpid(child, 0)
     return status, int(result) if result else None
+
+
+def is_over(world: Path, data: Path, night: str) -> bool:
+    """Whether a night had been published when it was killed: then there is nothing to carry on."""
+    with open_line(settings_for(world, data, night), {}) as line:
+        return bool(
+            line.con.execute(
+                "SELECT 1 FROM publication JOIN night USING (load_id) WHERE date = ?", [date_of(night)]
+            ).fetchone()
+        )
 
 
 # When a mart was published and which file it is in is the clock's and the disk's business, not the night's.

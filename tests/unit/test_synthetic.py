@@ -114,6 +114,10 @@ def keys_in_files(night: Path) -> dict[str, set[str]]:
             found["police.ppn"].add(f"{row['ppn_id']}/adult/{len(adults[row['ppn_id']])}")
     for path in (night / "police" / "encompass").glob("*.json"):
         found["police.encompass"] |= {item["encompass_id"] for item in json.loads(path.read_text(encoding="utf-8"))}
+    for path in (night / "police" / "missing").glob("*.csv"):
+        found["police.missing"] |= {row["misper_id"] for row in rows(path)}
+    for path in (night / "school" / "incidents").glob("*.csv"):
+        found["school.incidents"] |= {row["upn"] for row in rows(path)}
     found["youth_justice.cases"] = {row["case_id"] for row in rows(night / "youth_justice" / "cases.csv")}
     return found
 
@@ -206,7 +210,7 @@ def test_headings_are_those_of_the_standards(world: WorldSummary) -> None:
 def test_canary_is_in_every_feed_by_name(world: WorldSummary) -> None:
     special = json.loads((world.out / "truth" / "special.json").read_text(encoding="utf-8"))
     feeds = {key.split(":")[0] for key in special["canary"]["source_person_ids"]}
-    assert len(feeds) == 9
+    assert len(feeds) == 11
     night = world.out / "night1"
     for folder in ("census", "ctf", "attendance"):
         assert any(CANARY in text_of(path) for path in (night / "school" / folder).iterdir())
@@ -260,7 +264,9 @@ def test_every_later_night_changes_something_in_every_delta_feed(world: WorldSum
             "health.fhir",
             "school.ctf",
             "school.attendance",
+            "school.incidents",
             "police.ppn",
+            "police.missing",
             "social_care.ssd",
             "youth_justice.cases",
         ):
