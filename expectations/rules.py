@@ -57,6 +57,10 @@ class Workings:
         self._prepared = {name: sql for book in self.books for name, sql in book.prepared.items()}
         self._made: set[str] = set()
         self._failed: dict[str, Exception] = {}
+        self._read: dict[str, frozenset[str]] = {}
+        self._counts: dict[tuple[str, bool], int] = {}
+        self._beaten: dict[str, bool] = {}
+        self._contracts = {table.name: repr(table) for table in feed.tables}
 
     def __enter__(self) -> Workings:
         self._con.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
@@ -117,10 +121,9 @@ class Workings:
         return None
 
     def _counted(self, table: str, *, last_year: bool = False) -> int:
-        counted: dict[tuple[str, bool], int] = self.__dict__.setdefault("_counts", {})
-        if (table, last_year) not in counted:
-            counted[table, last_year] = self.rows_of(table, last_year=last_year)
-        return counted[table, last_year]
+        if (table, last_year) not in self._counts:
+            self._counts[table, last_year] = self.rows_of(table, last_year=last_year)
+        return self._counts[table, last_year]
 
     def _filled(self, table: str, column: str) -> bool:
         """Whether any row of this delivery has a value in a column."""
@@ -141,21 +144,23 @@ class Workings:
         read = self.reads(rule.sql)
         said = [self._prepared[name] for name in sorted(read & set(self._prepared))]
         said += [str(self.options.get("authority"))] if "authority" in read else []
-        said += [repr(table) for table in self.feed.tables if {f"this_{table.name}", f"last_{table.name}"} & read]
+        said += [said for name, said in self._contracts.items() if {f"this_{name}", f"last_{name}"} & read]
         return md5(repr((said, self.period, self.rules_year)).encode(), usedforsecurity=False).hexdigest()
 
     # --- what their SQL reads ----------------------------------------------------------------------------------------
 
     def reads(self, sql: str) -> frozenset[str]:
         """Every placeholder that a rule reads, directly or through prepared tables."""
-        found: set[str] = set()
-        to_read = set(_PLACEHOLDER.findall(sql))
-        while to_read:
-            name = to_read.pop()
-            if name not in found:
-                found.add(name)
-                to_read |= set(_PLACEHOLDER.findall(self._prepared.get(name, "")))
-        return frozenset(found)
+        if sql not in self._read:
+            found: set[str] = set()
+            to_read = set(_PLACEHOLDER.findall(sql))
+            while to_read:
+                name = to_read.pop()
+                if name not in found:
+                    found.add(name)
+                    to_read |= set(_PLACEHOLDER.findall(self._prepared.get(name, "")))
+            self._read[sql] = frozenset(found)
+        return self._read[sql]
 
     def tables_read(self, sql: str) -> frozenset[str]:
         """The feed's tables that a rule reads."""
@@ -221,11 +226,22 @@ class Workings:
         scope = (
             f" AND scope = {_literal(self.period.before if last_year else self.period.scope)}" if self.period else ""
         )
-        return (
-            f"vanished_seq IS NULL{scope} AND (superseded_seq IS NULL OR (superseded_seq = load_seq AND EXISTS ("
-            f"SELECT 1 FROM {self._raw(table)} AS winner WHERE winner.source_key = r.source_key "
-            "AND winner.load_seq = r.load_seq AND winner.superseded_seq IS NULL)))"
+        beaten = (
+            f" OR (superseded_seq = load_seq AND EXISTS (SELECT 1 FROM {self._raw(table)} AS winner "
+            "WHERE winner.source_key = r.source_key AND winner.load_seq = r.load_seq AND winner.superseded_seq IS NULL))"
+            if self._has_beaten_rows(table)
+            else ""
         )
+        return f"vanished_seq IS NULL{scope} AND (superseded_seq IS NULL{beaten})"
+
+    def _has_beaten_rows(self, table: str) -> bool:
+        """Whether any row ever lost to another of its own file: seldom, and then only is it worth the search for winners."""
+        if table not in self._beaten:
+            found = self._con.execute(
+                f"SELECT 1 FROM {self._raw(table)} WHERE superseded_seq = load_seq LIMIT 1"
+            ).fetchone()
+            self._beaten[table] = found is not None
+        return self._beaten[table]
 
     def _raw(self, table: str) -> str:
         return f"raw.{_q(self.feed.raw(table))}"

@@ -186,14 +186,11 @@ def _judge(
         return {task.standard.name: reason for task in tasks}
     failing = [task for task in tasks if answers[task.standard.name] != "pass"]
     _keep_rows_found(warehouse.con, feed, [task for task in failing if task.standard.sql], load_id, states)
+    kept = dict(warehouse.con.execute("SELECT expectation, count(*) FROM temp.failing GROUP BY expectation").fetchall())
     for task in failing:
         name = task.standard.name
         try:
-            rows = (
-                _kept(warehouse.con, name)
-                if task.standard.sql
-                else _keep_failing_values(warehouse.con, feed, task, load_id)
-            )
+            rows = kept.get(name, 0) if task.standard.sql else _keep_failing_values(warehouse.con, feed, task, load_id)
         except Exception as error:
             broken[name] = f"{type(error).__name__} while judging {name}; see its SQL"
         else:
@@ -251,7 +248,7 @@ def _task(feed: Feed, standard: Standard, since: int, workings: Workings) -> _Ta
 def _question(task: _Task) -> gx_duckdb.Question:
     standard = task.standard
     asked = (
-        {"rule": f"SELECT 1 FROM {SCHEMA}.found WHERE expectation = {_literal(standard.name)}"}
+        {"rule": standard.name, "found": f"SELECT expectation AS rule FROM {SCHEMA}.found"}
         if standard.sql
         else dict(standard.arguments)
     )
@@ -376,10 +373,6 @@ def _rows_to_point_at(feed: Feed, table: Table) -> str:
                MAP([]::VARCHAR[], []::VARCHAR[])
         FROM {_quarantine(feed, table)} WHERE quarantine_id IN (SELECT raw_row_id FROM {SCHEMA}.found)
     """
-
-
-def _kept(con: duckdb.DuckDBPyConnection, name: str) -> int:
-    return int(con.execute("SELECT count(*) FROM temp.failing WHERE expectation = ?", [name]).fetchall()[0][0])
 
 
 def _drop_failures(

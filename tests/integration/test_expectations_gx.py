@@ -63,8 +63,8 @@ def test_each_kind_of_expectation_passes_and_fails(con):
                 # Percent, colon, quote and brace must reach DuckDB as they are.
                 question("name reads", READ, column="name", reads="{value} NOT LIKE '%:b''{3}'"),
                 question("name short", READ, column="name", reads="length({value}) < 6"),
-                question("rule finds", RULE, rule="SELECT n FROM child WHERE name LIKE 'Can%' -- a comment"),
-                question("rule finds nothing", RULE, rule="SELECT n FROM child WHERE name = ':x %s'"),
+                question("rule finds", RULE, rule="a %s", found="SELECT 'a %s' AS rule FROM child -- a comment"),
+                question("rule finds nothing", RULE, rule="b", found="SELECT 'a %s' AS rule FROM child -- a comment"),
             ],
         )
     assert answers == {
@@ -88,7 +88,7 @@ def test_one_that_raises_is_broken_and_takes_no_other_down(con):
                 question("raises", READ, column="name", reads="{value}::INT > 0"),
                 question("no such macro", READ, column="name", reads="no_such_macro({value})"),
                 question("no such column", PRESENT, column="nope"),
-                question("no such table", RULE, rule="SELECT * FROM nope"),
+                question("no such table", RULE, rule="a", found="SELECT rule FROM nope"),
                 question("coded", IN_SET, column="sex", value_set=["M", "F", "X"]),
             ],
         )
