@@ -36,7 +36,8 @@ class Kind(StrEnum):
 class Column:
     """One received column.
 
-    `path` is where a structured format holds it (an XML path below the row element); by default its name.
+    `path` is where a structured format holds it (an XML path below the row element); by default its name. In XML `..` is the
+    element around it, `.` the element itself, `#` at the end its number among those of its name beside it.
     `formats` are strptime formats for dates, tried in order; none means ISO 8601 (which may stop at month or year).
     `allowed` are the codes in force; a code outside is kept, flagged and never coerced.
     `required` means a value must be there; `header` says whether the column itself must be present in the extract.

@@ -25,6 +25,12 @@ def break_night(folder: Path, truth: Truth) -> None:
     (folder / "social_care" / "ssda903" / "header.csv").unlink()
     told.append(("social_care", "ssda903", "set without header.csv", "the set fails, last good stays, marked stale"))
 
+    for census in sorted((folder / "social_care" / "cin").glob("*.xml")):
+        census.write_bytes(census.read_bytes()[: census.stat().st_size // 2])
+        told.append(
+            ("social_care", "cin", f"{census.name} cut off in the middle", "fails whole, nobody is taken as gone")
+        )
+
     for ppn in sorted((folder / "police" / "ppn").glob("*.csv"))[:1]:
         ppn.write_bytes(ppn.read_bytes().decode("utf-8-sig").encode("utf-16"))
         told.append(("police", "ppn", f"{ppn.name} saved as UTF-16", "read right or refused whole, never read wrong"))

@@ -27,6 +27,7 @@ from synthetic.population import make_population
 from synthetic.school import Schools, is_school_day
 from synthetic.social_care import SocialCare
 from synthetic.truth import Truth
+from synthetic.write_cin import write_cin
 from synthetic.write_config import write_config
 from synthetic.write_health import write_fhir
 from synthetic.write_police import write_encompass, write_ppn_csv, write_ppn_xlsx
@@ -125,6 +126,7 @@ def _write_first(world: World, folder: Path) -> None:
     today, rng = world.population.today, Random(f"{world.seed}/attendance/1")
     write_ssd(world.care, folder / "social_care", today)
     write_ssda903(world.care, folder / "social_care" / "ssda903", today)
+    write_cin(world.care, folder / "social_care" / "cin" / "CIN_Census.xml", today)
     write_census(world.schools, folder / "school" / "census")
     write_ctf(world.schools, folder / "school" / "ctf", 1)
     write_first_attendance(world.schools, folder / "school" / "attendance", rng)
@@ -150,6 +152,7 @@ def _write_later(world: World, night: Night, folder: Path) -> None:
     today, rng = world.population.today, Random(f"{world.seed}/attendance/{night.number}")
     write_ssd(world.care, folder / "social_care", today)
     write_ssda903(world.care, folder / "social_care" / "ssda903", today)
+    write_cin(world.care, folder / "social_care" / "cin" / "CIN_Census.xml", today)
     write_ctf(world.schools, folder / "school" / "ctf", night.number)
     yesterday = today - timedelta(1)
     if is_school_day(yesterday):

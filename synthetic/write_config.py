@@ -17,6 +17,7 @@ authority: "{authority}"
 sources:
   social_care.ssd:      {{from: "${{NIGHT:-night1}}/social_care/ssd.sqlite"}}
   social_care.ssda903:  {{from: "${{NIGHT:-night1}}/social_care/ssda903/", collection_year: "{collection}"}}
+  social_care.cin:      {{from: "${{NIGHT:-night1}}/social_care/cin/", collection_year: "{collection}"}}
   school.census:        {{from: "${{NIGHT:-night1}}/school/census/", term: autumn, year: {year}}}
   school.ctf:           {{from: "${{NIGHT:-night1}}/school/ctf/"}}
   school.attendance:    {{from: "${{NIGHT:-night1}}/school/attendance/"}}

@@ -35,7 +35,7 @@ same bytes. Nobody here exists. Use it after a run, never during one.
 - `special.json`: story child, canary, adoptions, unborn children, retraction, vanished child, shared numbers
 - `counts.csv`: rows or resources of every file
 
-`source_person_id`: ssd `pers_person_id`; ssda903 `CHILD` (the same value); census `NativeId` of the pupil row; ctf and
+`source_person_id`: ssd `pers_person_id`; ssda903 `CHILD` and cin `LAchildID` (the same value); census `NativeId` of the pupil row; ctf and
 attendance `UPN` as written that night; fhir `Patient.id` (relatives `RelatedPerson/id`); ppn `ppn_id/child_index`
 (adults `ppn_id/adult/n` in order of appearance); encompass `encompass_id`; missing `misper_id`;
 incidents `upn`; youth_justice `case_id`; CTF contacts `UPN/contact/Order`.
@@ -43,7 +43,7 @@ incidents `upn`; youth_justice `case_id`; CTF contacts `UPN/contact/Order`.
 - An adopted child's old and new identity are two simulants on purpose: they must never be joined.
 - Role `unborn as child` stays with a record that was opened before birth.
 - Absence runs listed are ten or more sessions of N, O or U in a row; shorter ones are left to the reader.
-- Canary `{canary}`: in every feed by name (ssda903 carries no names), in two narratives, and as a CTF contact. Found
+- Canary `{canary}`: in every feed by name (ssda903 and cin carry no names), in two narratives, and as a CTF contact. Found
   in a log, an error or an unencrypted file, it is a leak.
 - Postcode area WX is in nobody's use; ZZ99 postcodes are the NHS's pseudo postcodes. NHS numbers are from the unissued
   9... range. Authority 866 and its schools' numbers have the right form; nothing here is about those who carry them.

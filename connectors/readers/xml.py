@@ -19,15 +19,22 @@ def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
     numbers = dict.fromkeys(writers, 0)
     header: dict[str, str | None] = {}
     header_paths = {c.path for table in feed.tables for c in table.columns if c.path and c.path.startswith("/")}
+    elements = {table.element or table.name for table in feed.tables}
     known = {table.name: _known_children(feed, table) for table in feed.tables}
+    key = [feed.tables[0].column(name) for name in feed.tables[0].key]
+    numbered = any((column.path or "").endswith("#") for table in feed.tables for column in table.columns)
+    counted: dict[tuple[str | None, ...], dict[str, int]] = {}
     for element in _records(file, record, header_paths, header):
         inside = _Inside(element)
+        if numbered:
+            # A document may tell of one child in two records: the second and its parts are counted on from the first.
+            inside.number(counted.setdefault(tuple(inside.value(element, column, header) for column in key), {}))
         for table in feed.tables:
             name = table.element or table.name
             for row in [element] if name == record else inside.named.get(name, ()):
                 numbers[table.name] += 1
                 values = [inside.value(row, column, header) for column in table.columns]
-                writers[table.name].add(numbers[table.name], values, inside.unused(row, known[table.name]))
+                writers[table.name].add(numbers[table.name], values, inside.unused(row, known[table.name], elements))
     return [writer.parsed() for writer in writers.values()]
 
 
@@ -102,17 +109,29 @@ class _Inside:
     def __init__(self, record: Any) -> None:
         self.named: dict[str, list[Any]] = {}
         self._children: dict[Any, dict[str, Any]] = {}
+        self._numbers: dict[Any, int] = {}
+        self._record = record
         for element in record.iter(etree.Element):
             name = _localname(element)
             self.named.setdefault(name, []).append(element)
             if element is not record:
                 self._children.setdefault(element.getparent(), {}).setdefault(name, element)
 
+    def number(self, counted: dict[str, int]) -> None:
+        """Numbers elements among those of their name with one parent; the record and its own children from `counted` on."""
+        for name, elements in self.named.items():
+            counts: dict[Any, int] = {self._record: counted.get(name, 0)}
+            for element in elements:
+                parent = self._record if element is self._record else element.getparent()
+                self._numbers[element] = counts[parent] = counts.get(parent, 0) + 1
+            counted[name] = counts[self._record]
+
     def _find(self, element: Any, steps: list[str]) -> Any:
         for step in steps:
             if element is None:
                 return None
-            element = element.getparent() if step == ".." else self._children.get(element, {}).get(step)
+            if step != ".":
+                element = element.getparent() if step == ".." else self._children.get(element, {}).get(step)
         return element
 
     def value(self, row: Any, column: Column, header: dict[str, str | None]) -> str | None:
@@ -121,15 +140,22 @@ class _Inside:
         if path.startswith("/"):
             return header.get(path)
         steps = path.split("/")
+        if steps[-1] == "#":
+            number = self._numbers.get(self._find(row, steps[:-1]))
+            return None if number is None else str(number)
         if column.kind is Kind.JSON:
             parent = self._find(row, steps[:-1])
             found = [] if parent is None else [child for child in parent if _localname(child) == steps[-1]]
             return json.dumps([_tree(element) for element in found], ensure_ascii=False) if found else None
         return _text(self._find(row, steps))
 
-    def unused(self, row: Any, known: set[str]) -> str | None:
-        """JSON of the row's children that the contract does not use."""
-        unknown = {name: _tree(child) for name, child in self._children.get(row, {}).items() if name not in known}
+    def unused(self, row: Any, known: set[str], rows: set[str]) -> str | None:
+        """JSON of the row's children that the contract does not use, and that hold nothing which makes a row."""
+        unknown = {
+            name: _tree(child)
+            for name, child in self._children.get(row, {}).items()
+            if name not in known and not any(_localname(inner) in rows for inner in child.iter(etree.Element))
+        }
         return json.dumps(unknown, ensure_ascii=False) if unknown else None
 
 
@@ -170,13 +196,12 @@ def _tree(element: Any) -> Any:
 
 
 def _known_children(feed: Feed, table: Table) -> set[str]:
-    """Names of child elements of a row that the contract uses, by this table or by one inside it."""
+    """Names of child elements of a row that the contract's columns use, of this table or by a path of another."""
     used = {(column.path or column.name).split("/")[0] for column in table.columns}
-    inside = {(other.element or other.name) for other in feed.tables}
     climbed = {
         c.path.split("/")[0]
         for other in feed.tables
         for c in other.columns
         if c.path and not c.path.startswith(("/", ".."))
     }
-    return used | inside | climbed
+    return used | climbed

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from connectors.contract import Agency
-from connectors.social_care import ssd, ssda903
+from connectors.social_care import cin, ssd, ssda903
 
 AGENCY = Agency(
     "social_care",
     "Children's social care",
-    feeds=(ssd.FEED, ssda903.FEED),
+    feeds=(ssd.FEED, ssda903.FEED, cin.FEED),
 )

@@ -91,6 +91,8 @@ def keys_in_files(night: Path) -> dict[str, set[str]]:
     found["social_care.ssd"] = {key for (key,) in database.execute("SELECT pers_person_id FROM ssd_person")}
     database.close()
     found["social_care.ssda903"] = {row["CHILD"] for row in rows(night / "social_care" / "ssda903" / "header.csv")}
+    census = etree.parse(night / "social_care" / "cin" / "CIN_Census.xml")
+    found["social_care.cin"] = {child.findtext("ChildIdentifiers/LAchildID") for child in census.iter("Child")}
     for path in (night / "school" / "census").glob("*onroll.csv"):
         if "_pupil" in path.name:
             found["school.census"] |= {row["NativeId"] for row in rows(path)}
@@ -210,7 +212,7 @@ def test_headings_are_those_of_the_standards(world: WorldSummary) -> None:
 def test_canary_is_in_every_feed_by_name(world: WorldSummary) -> None:
     special = json.loads((world.out / "truth" / "special.json").read_text(encoding="utf-8"))
     feeds = {key.split(":")[0] for key in special["canary"]["source_person_ids"]}
-    assert len(feeds) == 11
+    assert len(feeds) == 12
     night = world.out / "night1"
     for folder in ("census", "ctf", "attendance"):
         assert any(CANARY in text_of(path) for path in (night / "school" / folder).iterdir())
