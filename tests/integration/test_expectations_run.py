@@ -456,20 +456,23 @@ def test_rules_of_a_book_run_are_not_run_or_break_each_for_itself(world, tmp_pat
         later=RULE.replace("tables:", "since: 2026/27\ntables:"),
         gone=RULE.replace("tables:", "until: 2024/25\ntables:"),
         yearly=RULE.replace("hint:", "needs: [last_year]\nhint:"),
+        columned=RULE.replace("hint:", "needs: [child, child.nhs]\nhint:"),
         broken=RULE.replace("{this_child}", "{impossible}").replace("tables:", "severity: critical\ntables:"),
     )
     monkeypatch.setattr(rules, "rule_books", lambda feed: [toy])
-    world.night([child("1", surname=CANARY), child("2", surname=None, sex="F")])
+    world.night([child("1", surname=CANARY, nhs=None), child("2", surname=None, sex="F", nhs=" ")])
     verdicts = world.check(options={"rules": "2025/26"})
     assert {name: (v.status, v.evaluated, v.failed) for name, v in verdicts.items() if name.startswith("toy.")} == {
         "toy.present": ("warn", 2, 1),
         "toy.later": ("not_run", 0, 0),
         "toy.gone": ("not_run", 0, 0),
         "toy.yearly": ("not_run", 0, 0),
+        "toy.columned": ("not_run", 0, 0),
         "toy.broken": ("broken", 0, 0),
     }
     assert verdicts["toy.later"].message == "in force from 2026/27; the rule book is that of 2025/26"
     assert "last year" in verdicts["toy.yearly"].message
+    assert verdicts["toy.columned"].message == "it needs the column nhs of child, in which the delivery has no value"
     assert CANARY not in str(verdicts)
     assert world.failures("toy.present") == [
         ("toy.present", "children.csv", 3, "2", "surname, sex", "surname (blank), sex F")
