@@ -63,6 +63,46 @@ def linkage_evaluate(
     )
 
 
+@app.command("review")
+def linkage_review(
+    blind: Annotated[bool, typer.Option("--blind", help="Without scores and the machine's reasons.")] = False,
+    limit: Annotated[int, typer.Option(help="How many, from the most valuable.")] = 20,
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Pairs for a person to decide, the most valuable answer first: children under protection, then what brings agencies together."""
+    from linkage.review import queue
+
+    with opened(config) as line:
+        answered = [(pair["record_id_a"], pair["record_id_b"]) for pair in line.decisions.as_pairs()]
+        rows = queue(line.con, sealed=line.sealed_records(), answered=answered, blind=blind)
+    shown = rows[:limit]
+    if as_json:
+        out.print_json(json.dumps(shown))
+        return
+    for row in shown:
+        row["agencies"] = ", ".join(row["agencies"])
+    print_rows(shown, False, empty="Nothing is left to decide.")
+    out.print(
+        f"{len(shown)} of {len(rows)} open. Answer with tessera identity link or unlink RECORD RECORD --reason … --author …"
+    )
+
+
+@app.command("agreement")
+def linkage_agreement(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """How far reviewers agree on the pairs that both answered, and what people said of what the machine held."""
+    from linkage.review import agreement, clerical
+
+    with opened(config) as line:
+        answers = line.decisions.answers()
+        found = {"reviewers": agreement(answers), "machine": clerical(line.con, answers)}
+    if as_json:
+        out.print_json(json.dumps(found))
+        return
+    print_rows(found["reviewers"], False, empty="No pair was answered by two reviewers yet.")
+    print_rows(found["machine"], False, empty="No decision was taken yet.")
+
+
 @app.command("train")
 def linkage_train(
     config: Config = DEFAULT_CONFIG,
