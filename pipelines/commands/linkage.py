@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,23 +44,38 @@ def linkage_evaluate(
     scores |= {f"agencies {pair}": score for pair, score in found.by_agency_pair.items()}
     scores |= {f"{column} {value}": score for column, by in found.by_subgroup.items() for value, score in by.items()}
     scores |= {f"trap {trap}": score for trap, score in found.by_trap.items()}
-    print_rows(
-        [
-            {
-                "of": name,
-                "precision": f"{score.precision:.4f}",
-                "recall": f"{score.recall:.4f}",
-                "true pairs": score.true_pairs,
-                "missed": score.missed,
-                "false": score.linked_pairs - score.correct,
-            }
-            for name, score in scores.items()
-        ],
-        False,
+    print_rows([_told(name, score) for name, score in scores.items()], False)
+    gaps = ", ".join(f"{column} {100 * gap:.1f} points" for column, gap in found.largest_recall_gap.items())
+    out.print(
+        f"Largest gap in recall between groups of at least 100 true pairs: {gaps or 'no such groups in this truth'}."
     )
     out.print(
         f"False pairs by kind: {found.false_merges or 'none'}. Records of the truth not in the warehouse: {found.missing or 'none'}."
     )
+
+
+# Fewer pairs than this may be one family's: their figures could tell who it is, and say nothing of a group.
+FEWEST = 10
+
+
+def _told(name: str, score: Any) -> dict[str, str]:
+    """One line of the report; of small numbers nothing but that they are small."""
+    if max(score.true_pairs, score.linked_pairs) < FEWEST:
+        return {
+            "of": name, "precision": f"fewer than {FEWEST} pairs", "19 times in 20": "", "recall": "", "(recall)": "",
+            "true pairs": "", "missed": "", "false": "",
+        }  # fmt: skip
+    figures = score.to_dict()
+    return {
+        "of": name,
+        "precision": f"{score.precision:.4f}",
+        "19 times in 20": "{:.4f}–{:.4f}".format(*figures["precision_interval"]),
+        "recall": f"{score.recall:.4f}",
+        "(recall)": "{:.4f}–{:.4f}".format(*figures["recall_interval"]),
+        "true pairs": f"{score.true_pairs:,}",
+        "missed": f"{score.missed:,}",
+        "false": f"{score.false_merges:,}",
+    }
 
 
 @app.command("review")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from linkage.evaluate import Score
 from linkage.review import agreement, clerical, queue
+from pipelines.commands.linkage import _told
 from tests.unit.linkage_world import NOW, world
 
 A, B, C, D, E, F = (f"health.fhir:{name}" for name in "ABCDEF")
@@ -67,3 +69,12 @@ def test_answers_measure_what_the_machine_held_when_they_were_given() -> None:
     linked, apart = clerical(con, said)
     assert (linked["pairs"], linked["decided"], linked["said_one_person"]) == ("held to be one person", 1, 1)
     assert (apart["pairs"], apart["said_one_person"]) == ("not linked", 0)
+
+
+def test_a_report_tells_intervals_and_nothing_of_small_groups() -> None:
+    few, many = _told("few", Score(4, 3, 3)), _told("many", Score(200, 198, 198))
+    assert few["precision"] == "fewer than 10 pairs"
+    assert not any(few[name] for name in few if name not in ("of", "precision"))
+    assert few.keys() == many.keys()
+    assert (many["precision"], many["recall"], many["missed"]) == ("1.0000", "0.9900", "2")
+    assert many["(recall)"].split("–")[0] < many["recall"] < many["(recall)"].split("–")[1]
