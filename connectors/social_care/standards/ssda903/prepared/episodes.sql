@@ -15,6 +15,7 @@ SELECT
     lag(e.place_provider) OVER in_order AS prev_place_provider,
     lag(e.pl_post) OVER in_order AS prev_pl_post,
     lag(e.urn) OVER in_order AS prev_urn,
+    lag(e.reason_place_change) OVER in_order AS prev_reason_place_change,
     lag(e.raw_row_id) OVER in_order AS prev_row,
     lead(e.decom) OVER in_order AS next_decom,
     lead(e.rne) OVER in_order AS next_rne,
