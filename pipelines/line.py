@@ -357,8 +357,9 @@ class Line:
         return manifest
 
     def identify(self, night: Night) -> Any:
-        """Gives every person an identifier that lasts, and writes what changed and why."""
+        """Gives every person an identifier that lasts, writes what changed and why, and measures the links."""
         import linkage
+        from linkage.watch import watch
 
         if not self._done(night, PEOPLE, "identify"):
             linkage.identify(
@@ -369,7 +370,9 @@ class Line:
                 secret=self.keys.raw("identity"),
                 settings=self.linkage_settings(),
             )
-            self._mark(night, PEOPLE, "identify")
+            with self.warehouse.transaction() as con:
+                watch(con, night.load_id)
+                self._mark(night, PEOPLE, "identify")
 
     def log_decisions_look(self, who: str, what: str) -> None:
         """Whoever looks at seals is noted before they do."""

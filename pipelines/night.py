@@ -177,6 +177,12 @@ def report(line: Line, night: Night) -> NightReport:
         """,
         {"load": night.load_id},
     )[0]
+    people["alerts"] = [
+        row["alert"]
+        for row in rows(
+            "SELECT alert FROM linkage_measure WHERE load_id = ? AND alert <> '' ORDER BY measure", [night.load_id]
+        )
+    ]
     published = rows("SELECT count(*) AS n FROM publication WHERE load_id = ?", [night.load_id])[0]["n"] > 0
     steps = _steps(line) if published else []
     return NightReport(night.load_id, feeds, standards, steps, people, published=published)

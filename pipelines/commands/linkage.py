@@ -103,6 +103,27 @@ def linkage_review(
     )
 
 
+@app.command("trend")
+def linkage_trend(
+    nights: Annotated[int, typer.Option(help="How many loads back.")] = 7,
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """What each night measured of its links, and what rose: shares, and persons in whom two children may have been made one."""
+    from linkage.watch import WORDS
+
+    with opened(config) as line:
+        rows = line.warehouse.rows(
+            "SELECT measure, load_id, cases, of, alert FROM linkage_measure JOIN night USING (load_id) WHERE load_id IN "
+            "(SELECT load_id FROM night SEMI JOIN linkage_measure USING (load_id) ORDER BY load_seq DESC LIMIT ?) "
+            "ORDER BY measure, load_seq",
+            [nights],
+        )
+    for row in rows:
+        row["counts"] = WORDS[row["measure"]]
+    print_rows(rows, as_json, empty="No night has measured its links yet.")
+
+
 @app.command("agreement")
 def linkage_agreement(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """How far reviewers agree on the pairs that both answered, and what people said of what the machine held."""

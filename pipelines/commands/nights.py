@@ -158,6 +158,8 @@ def print_report(report: Any, config: Path) -> None:
         f"People: {people['people']:,} found in {people['records']:,} records, {people['known_to_several_agencies']:,} known to several "
         f"agencies, {people['changes']:,} identity changes; {people['to_review']:,} pairs left for a person to decide."
     )
+    for alert in people["alerts"]:
+        out.print(f"[red]Look at the links:[/] {plain(alert)}.")
     if report.linkage:
         found = report.linkage
         out.print(
