@@ -628,7 +628,7 @@ class FeedLanding:
         try:
             return read(self.feed, file)
         finally:
-            self.line.filesystem.withdraw(f"text-{sha256}")
+            self.line.filesystem.withdraw(sha256)
 
     def _land(self, entry: dict[str, Any], parsed: list[Parsed]) -> None:
         total = Books()

@@ -128,7 +128,7 @@ def _recount(line: Line, entry: dict[str, Any]) -> int:
     for part in parsed:
         rows += int(line.con.execute(f"SELECT count(*) FROM {part.relation}").fetchall()[0][0])
         line.con.execute(f"DROP TABLE {part.relation}")
-    line.filesystem.withdraw(f"text-{sha256}")
+    line.filesystem.withdraw(sha256)
     return rows
 
 

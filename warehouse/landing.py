@@ -205,8 +205,10 @@ class LandingFileSystem(AbstractFileSystem):
         self._transcoded[name] = content
         return f"landing://{name}"
 
-    def withdraw(self, name: str) -> None:
-        self._transcoded.pop(name, None)
+    def withdraw(self, sha256: str) -> None:
+        """Forgets what was offered of one landed file."""
+        for name in [name for name in self._transcoded if name.endswith(sha256)]:
+            del self._transcoded[name]
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         name = self._strip_protocol(path)

@@ -1,7 +1,9 @@
 """Delimited text. DuckDB parses; this module decides encoding, delimiter and table, and numbers the rows.
 
 Row numbers are those a person sees in a spreadsheet: the header is row 1. A row with too few or too many values, a quote
-that never closes, or bytes that are no text is handed on with its problem and its content, and stops no other row.
+that never closes, or bytes that are no text is handed on with its problem and its content, and stops no other row. A
+parser that meets such a row can lose its place and skip others unseen; what DuckDB read is therefore counted against the
+file's lines, and where they differ the rows are parted here (rows.py) and DuckDB is given the good ones alone.
 """
 
 from __future__ import annotations
@@ -9,8 +11,11 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import duckdb
+import pyarrow as pa
 
 from connectors.contract import Feed
 from connectors.readers.received import (
@@ -23,27 +28,39 @@ from connectors.readers.received import (
     quoted,
     recognise,
 )
+from connectors.readers.rows import MAX_ROW, Split, split
 
-# A row of four agencies' forms with a long narrative is some 50 kB; 4 MiB is no row but a broken file.
-MAX_ROW = 4 * 1024 * 1024
 _DELIMITERS = ",;\t|"
-_PROBLEMS = {
-    "MISSING COLUMNS": "fewer values than the header has columns",
-    "TOO MANY COLUMNS": "more values than the header has columns",
-    "UNQUOTED VALUE": "a quotation mark is opened and not closed, or stands inside a value",
-    "INVALID ENCODING": "bytes that are no text in UTF-8",
-    "LINE SIZE OVER MAXIMUM": f"longer than {MAX_ROW // 1024 // 1024} MiB",
-    "CAST": "a value that could not be read",
-}
+_NOT_TEXT = frozenset(chr(code) for code in range(32)) - set("\t\n\r\f\x1c\x1d\x1e\x1f")
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text as DuckDB can read it: where, what was noted of its encoding, how it begins, its lines and how they end."""
+
+    location: str
+    notes: tuple[str, ...]
+    head: str
+    lines: _Lines
+    quotes: bool
+    content: Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What a header says: the column expressions of the relation, how many columns, the delimiter."""
+
+    selected: str
+    header: list[str]
+    delimiter: str
 
 
 def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
     """Reads one delimited file into the table its header names."""
-    location, notes, head = as_utf8(file)
-    header, delimiter = _header(feed, file.name, head)
+    text = as_utf8(file)
+    header, delimiter = _header(feed, file.name, text.head)
     table, matched = recognise(feed, file.name, header)
     relation = new_relation()
-    rows = relation.removeprefix("temp.")
     positions = {matched[name]: index for index, name in reversed(list(enumerate(header))) if name in matched}
     known = set(positions.values())
     selected = "".join(
@@ -58,54 +75,97 @@ def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
         if unknown
         else "NULL::VARCHAR"
     )
-    columns = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(len(header)))
-    file.con.execute(
-        f"CREATE TEMP TABLE {rows} AS SELECT 1 + row_number() OVER () AS row_number, {selected}{extra} AS extra, "
+    shape = _Shape(f"{selected}{extra} AS extra", header, delimiter)
+    if not _whole(file.con, relation, text, shape):
+        _row_by_row(file, relation, text, shape)
+    return [Parsed(table, relation, text.notes, tuple(header))]
+
+
+def _fill(con: duckdb.DuckDBPyConnection, relation: str, location: str, shape: _Shape, skip: int) -> list[int]:
+    """Reads good rows into the relation; returns the places of those that DuckDB would not take."""
+    rows = relation.removeprefix("temp.")
+    columns = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(len(shape.header)))
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {rows} AS SELECT 1 + row_number() OVER () AS row_number, {shape.selected}, "
         f"NULL::VARCHAR AS _problem, NULL::VARCHAR AS _content FROM read_csv({literal(location)}, "
-        f"header = true, auto_detect = false, delim = {literal(delimiter)}, quote = '\"', escape = '\"', "
-        f"max_line_size = {MAX_ROW}, store_rejects = true, rejects_table = '{rows}_rejects', "
+        f"header = {'true' if skip else 'false'}, auto_detect = false, delim = {literal(shape.delimiter)}, quote = '\"', "
+        f"escape = '\"', max_line_size = {MAX_ROW}, store_rejects = true, rejects_table = '{rows}_rejects', "
         f"rejects_scan = '{rows}_scans', ignore_errors = true, columns = {{{columns}}})"
     )
-    if file.con.execute(f"SELECT 1 FROM temp.{rows}_rejects LIMIT 1").fetchone():
-        _place_rejected(file.con, rows)
+    rejected = [row[0] for row in con.execute(f"SELECT DISTINCT line FROM temp.{rows}_rejects ORDER BY 1").fetchall()]
     for name in (f"{rows}_rejects", f"{rows}_scans"):
-        file.con.execute(f"DROP TABLE IF EXISTS temp.{name}")
-    return [Parsed(table, relation, notes, tuple(header))]
+        con.execute(f"DROP TABLE IF EXISTS temp.{name}")
+    return rejected
 
 
-def _place_rejected(con: duckdb.DuckDBPyConnection, rows: str) -> None:
-    """Puts the rows that DuckDB rejected among the others, and gives every row its place in the file."""
-    # A rejected row's line is its place in the file; the k-th good row stands as many places later as rows were rejected before it.
-    con.execute(f"""
-        UPDATE temp.{rows} AS r SET row_number = r.row_number + moved.shift
-        FROM (
-            WITH rejected AS (SELECT DISTINCT line FROM temp.{rows}_rejects),
-            shifted AS (
-                SELECT line - row_number() OVER (ORDER BY line) - 1 AS good_before, row_number() OVER (ORDER BY line) AS shift
-                FROM rejected
-            ),
-            steps AS (SELECT good_before, max(shift) AS shift FROM shifted GROUP BY good_before)
-            SELECT p.row_number, s.shift FROM temp.{rows} p ASOF JOIN steps s ON p.row_number - 1 > s.good_before
-        ) moved
-        WHERE moved.row_number = r.row_number
-    """)
-    cases = " ".join(f"WHEN {literal(kind)} THEN {literal(text)}" for kind, text in _PROBLEMS.items())
-    con.execute(f"""
-        INSERT INTO temp.{rows} (row_number, _problem, _content)
-        SELECT line, 'row ' || line || ': ' || CASE any_value(error_type::VARCHAR) {cases} ELSE 'cannot be read' END
-               || '; ask for the row again or repair it and release it', any_value(csv_line)
-        FROM temp.{rows}_rejects GROUP BY line
-    """)
+def _whole(con: duckdb.DuckDBPyConnection, relation: str, text: Text, shape: _Shape) -> bool:
+    """Whether DuckDB reads every line of the file into a row. What it does not reject it can still have skipped.
+
+    Carriage returns among line feeds can be more than it bears, and what it cannot bear ends the transaction.
+    """
+    if text.lines.mixed or _fill(con, relation, text.location, shape, skip=1):
+        return False
+    rows = con.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0]
+    header = sum(name.count("\n") for name in shape.header)
+    within = _line_ends_within(con, relation, text.lines.end) if text.quotes else 0
+    return bool(1 + header + rows + within == text.lines.count)
 
 
-def as_utf8(file: ReadableFile) -> tuple[str, tuple[str, ...], str]:
-    """Where DuckDB can read the file as UTF-8, notes about its encoding, and the beginning of its text.
+def _line_ends_within(con: duckdb.DuckDBPyConnection, relation: str, line_end: str) -> int:
+    """Line ends inside quoted values: a row takes so many lines more than one. In `extra`, which is JSON, they are escaped."""
+    names = [row[0] for row in con.execute(f"DESCRIBE {relation}").fetchall()][1:-3]
+    sign, escaped = ("chr(10)", "\\n") if line_end == "\n" else ("chr(13)", "\\r")
+    counts = [
+        f"coalesce(sum(strlen({quoted(n)}) - strlen(replace({quoted(n)}, {sign}, ''))) FILTER (contains({quoted(n)}, {sign})), 0)"
+        for n in names
+    ]
+    extra = "replace(extra, '\\\\', '')"
+    counts.append(f"coalesce(sum(strlen({extra}) - strlen(replace({extra}, '{escaped}', ''))) // 2, 0)")
+    return int(con.execute(f"SELECT {' + '.join(counts)} FROM {relation}").fetchall()[0][0])
+
+
+def _row_by_row(file: ReadableFile, relation: str, text: Text, shape: _Shape) -> None:
+    """Parts the rows here, gives DuckDB the good ones, and puts the others between them with their problem and content."""
+    found = split(text.content(), shape.delimiter, len(shape.header))
+    for _ in range(3):
+        location = file.offer(f"rows-{len(found.bad)}-{file.location.rpartition('/')[2]}", found.good)
+        refused = _fill(file.con, relation, location, shape, skip=0)
+        rows = file.con.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0]
+        if not refused and rows == len(found.numbers):
+            break
+        found = found.without(refused)
+    else:
+        raise UnreadableFile(
+            f"{file.name}: {len(found.numbers)} rows could be told apart and {rows} read; nothing of it was used; "
+            "ask the agency to save it again as CSV"
+        )
+    _place(file.con, relation, found)
+
+
+def _place(con: duckdb.DuckDBPyConnection, relation: str, found: Split) -> None:
+    """Gives every row its place in the file."""
+    good = pa.table({"place": pa.array(range(2, len(found.numbers) + 2), pa.int64()), "number": found.numbers})
+    bad = pa.table({name: [getattr(row, name) for row in found.bad] for name in ("number", "problem", "content")})
+    con.register("good_places", good)
+    con.execute(f"UPDATE {relation} AS r SET row_number = g.number FROM good_places g WHERE g.place = r.row_number")
+    con.unregister("good_places")
+    if found.bad:
+        con.register("bad_rows", bad)
+        con.execute(
+            f"INSERT INTO {relation} (row_number, _problem, _content) SELECT number, 'row ' || number || ': ' || problem "
+            "|| '; ask for the row again or repair it and release it', content FROM bad_rows"
+        )
+        con.unregister("bad_rows")
+
+
+def as_utf8(file: ReadableFile) -> Text:
+    """The file as UTF-8.
 
     UTF-8 stays where it is. UTF-16 is known by its byte order mark. Text with bytes outside UTF-8 and no well-formed
     multi-byte character is Windows-1252; where both occur the file is UTF-8 with damaged rows, which are held back.
     """
     with file.open() as stream:
-        first = stream.read(4)
+        first = stream.read(8)
     if not first:
         raise UnreadableFile(
             f"{file.name}: the file holds no bytes, not even a header; ask the agency to send it again"
@@ -114,33 +174,51 @@ def as_utf8(file: ReadableFile) -> tuple[str, tuple[str, ...], str]:
         raise UnreadableFile(
             f"{file.name}: is a zip archive or a workbook, not text; ask for delimited text, or unpack it"
         )
+    if first == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
+        raise UnreadableFile(
+            f"{file.name}: is a workbook of before 2007 or one with a password; ask for it as .xlsx without a password, or as CSV"
+        )
     if first[:3] == b"\x1f\x8b\x08" or first[:4] == b"%PDF":
         raise UnreadableFile(f"{file.name}: is compressed or a PDF, not text; ask for delimited text")
     if first[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return _transcoded(file, "utf-16", "saved as UTF-16; read as such")
-    kind, mixed_newlines, longest = _scan(file)
-    if longest > MAX_ROW * 4:
+    scanned = _scan(file)
+    if scanned.longest > MAX_ROW * 4:
         raise UnreadableFile(
-            f"{file.name}: a line of {longest // 1024 // 1024} MiB; rows are at most {MAX_ROW // 1024 // 1024} MiB. "
+            f"{file.name}: a line of {scanned.longest // 1024 // 1024} MiB; rows are at most {MAX_ROW // 1024 // 1024} MiB. "
             "The file is damaged or not text with line ends; ask the agency to send it again"
         )
-    if kind == "cp1252":
+    if scanned.encoding == "cp1252":
         return _transcoded(file, "cp1252", "not UTF-8; read as Windows-1252")
-    if mixed_newlines or first[:3] == codecs.BOM_UTF8:
+    if scanned.lines.uneven or first[:3] == codecs.BOM_UTF8:
         with file.open() as stream:
             content = stream.read().removeprefix(codecs.BOM_UTF8)
-        if mixed_newlines:
-            content = content.replace(b"\r\n", b"\n")
-        return (
-            file.offer(f"text-{file.location.rpartition('/')[2]}", content),
-            (),
-            content[:65536].decode("utf-8", "replace"),
-        )
+        return _offered(file, content.replace(b"\r\n", b"\n") if scanned.lines.uneven else content, ())
     with file.open() as stream:
-        return file.location, (), stream.read(65536).decode("utf-8", "replace")
+        head = stream.read(65536).decode("utf-8", "replace")
+
+    def content_of_file() -> bytes:
+        with file.open() as whole:
+            return whole.read()
+
+    return Text(file.location, (), head, scanned.lines, scanned.quotes, content_of_file)
 
 
-def _transcoded(file: ReadableFile, encoding: str, note: str) -> tuple[str, tuple[str, ...], str]:
+def _offered(file: ReadableFile, content: bytes, notes: tuple[str, ...]) -> Text:
+    """Text that had to be changed to be read, from memory."""
+    lines = _Lines()
+    lines.add(content)
+    return Text(
+        file.offer(f"text-{file.location.rpartition('/')[2]}", content),
+        notes,
+        content[:65536].decode("utf-8", "replace"),
+        lines,
+        b'"' in content,
+        lambda: content,
+    )
+
+
+def _transcoded(file: ReadableFile, encoding: str, note: str) -> Text:
     with file.open() as stream:
         content = stream.read()
     try:
@@ -150,16 +228,61 @@ def _transcoded(file: ReadableFile, encoding: str, note: str) -> tuple[str, tupl
         raise UnreadableFile(
             f"{file.name}: byte {error.start} is no text in {encoding}; ask the agency to save it as UTF-8"
         ) from None
-    text = text.replace("\r\n", "\n")
-    return file.offer(f"text-{file.location.rpartition('/')[2]}", text.encode()), (note,), text[:65536]
+    return _offered(file, text.replace("\r\n", "\n").encode(), (note,))
 
 
-def _scan(file: ReadableFile) -> tuple[str, bool, int]:
-    """(utf-8 | cp1252, are line ends mixed, longest run without a line end), in one pass of constant memory."""
+class _Lines:
+    """Counts lines up to the last that is not blank, whichever kind of line end there is."""
+
+    def __init__(self) -> None:
+        self._found = {b"\n": 0, b"\r": 0}
+        self._trailing = {b"\n": 0, b"\r": 0}
+        self._crlf = 0
+        self._last = b""
+
+    def add(self, chunk: bytes) -> None:
+        self._crlf += chunk.count(b"\r\n") + (self._last == b"\r" and chunk[:1] == b"\n")
+        self._last = chunk[-1:]
+        blank = chunk[len(chunk.rstrip(b"\r\n")) :]
+        for sign in self._found:
+            self._found[sign] += chunk.count(sign)
+            before = self._trailing[sign] if len(blank) == len(chunk) else 0
+            self._trailing[sign] = before + blank.count(sign)
+
+    @property
+    def end(self) -> str:
+        return "\n" if self._found[b"\n"] else "\r"
+
+    @property
+    def mixed(self) -> bool:
+        """Whether there are line feeds, and carriage returns that stand alone."""
+        return self._found[b"\n"] > 0 and self._crlf < self._found[b"\r"]
+
+    @property
+    def uneven(self) -> bool:
+        """Whether some line feeds have a carriage return before them and some have not."""
+        return 0 < self._crlf < self._found[b"\n"]
+
+    @property
+    def count(self) -> int:
+        sign = self.end.encode()
+        return self._found[sign] - self._trailing[sign] + 1
+
+
+@dataclass(frozen=True)
+class _Scanned:
+    encoding: str
+    longest: int
+    lines: _Lines
+    quotes: bool
+
+
+def _scan(file: ReadableFile) -> _Scanned:
+    """A file's encoding (utf-8 or cp1252), line ends, longest run without one, and lines: one pass of constant memory."""
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
-    invalid = False
-    crlf = lf = run = longest = multibyte = 0
-    previous = b""
+    lines = _Lines()
+    invalid = quotes = False
+    run = longest = multibyte = 0
     with file.open() as stream:
         while chunk := stream.read(1 << 20):
             if not invalid:
@@ -170,9 +293,8 @@ def _scan(file: ReadableFile) -> tuple[str, bool, int]:
                     invalid = True
             if invalid:
                 multibyte += _has_multibyte(chunk)
-            crlf += chunk.count(b"\r\n") + (previous == b"\r" and chunk[:1] == b"\n")
-            lf += chunk.count(b"\n")
-            previous = chunk[-1:]
+            lines.add(chunk)
+            quotes = quotes or b'"' in chunk
             first, last = chunk.find(b"\n"), chunk.rfind(b"\n")
             if first < 0:
                 run += len(chunk)
@@ -180,7 +302,8 @@ def _scan(file: ReadableFile) -> tuple[str, bool, int]:
                 longest = max(longest, run + first)
                 run = len(chunk) - last
             longest = max(longest, run)
-    return "cp1252" if invalid and not multibyte else "utf-8", 0 < crlf < lf, longest
+    encoding = "cp1252" if invalid and not multibyte else "utf-8"
+    return _Scanned(encoding, longest, lines, quotes)
 
 
 def _has_multibyte(chunk: bytes) -> bool:
@@ -191,6 +314,11 @@ def _has_multibyte(chunk: bytes) -> bool:
 
 def _header(feed: Feed, name: str, head: str) -> tuple[list[str], str]:
     """The header row and the delimiter under which it names most of the feed's columns."""
+    if not _NOT_TEXT.isdisjoint(head.partition("\n")[0]):
+        raise UnreadableFile(
+            f"{name}: its first line holds signs that no text has (NUL or control characters): it is no delimited text, "
+            "or text in an encoding without its mark; ask the agency to save it as CSV in UTF-8"
+        )
     known = {column.name.lower() for table in feed.tables for column in table.columns}
     best: tuple[int, int, list[str], str] | None = None
     for delimiter in _DELIMITERS:

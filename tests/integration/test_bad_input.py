@@ -153,3 +153,74 @@ def test_an_empty_full_delivery_says_nothing_about_anybody(toy: Callable[..., An
     assert entry["status"] == "failed"
     assert "without a row" in entry["message"]
     assert entry["vanished"] == 0
+
+
+def marks(count: int) -> list[str]:
+    return [f"P{number},Stone,2026-11-16,/" for number in range(count)]
+
+
+def test_a_quotation_mark_never_closed_swallows_no_row_of_a_long_file(toy: Callable[..., Any]) -> None:
+    deployment, rows = toy(), marks(400_000)
+    rows[8] = '"' + rows[8]
+    deployment.send("marks.csv", HEADER + "\n".join(rows) + "\n")
+    assert books(deployment.night()) == (400_000, 399_999, 0, 0, 1)
+    held = deployment.rows("SELECT row_number, content FROM quarantine")
+    assert held == [{"row_number": 10, "content": rows[8]}]
+    last = deployment.rows("SELECT row_number FROM raw.toy_marks_mark WHERE upn = 'P399999'")
+    assert last == [{"row_number": 400_001}]
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_paragraphs_in_a_value_are_no_lost_rows(toy: Callable[..., Any], line_end: str) -> None:
+    deployment = toy()
+    rows = [
+        "upn,surname,session_date,code,mood",
+        f'A1,"Ash{line_end}{line_end}Elm",2026-11-16,/,"calm{line_end}\\n"',
+        'B2,"O"" Reed",2026-11-16,O,',
+    ]
+    deployment.send("marks.csv", line_end.join(rows) + line_end * 3)
+    assert books(deployment.night()) == (2, 2, 0, 0, 0)
+    landed = deployment.rows("SELECT row_number, surname FROM raw.toy_marks_mark ORDER BY row_number")
+    assert landed == [
+        {"row_number": 2, "surname": f"Ash{line_end}{line_end}Elm"},
+        {"row_number": 3, "surname": 'O" Reed'},
+    ]
+
+
+def test_a_row_number_counts_the_blank_lines_before_it(toy: Callable[..., Any]) -> None:
+    deployment = toy()
+    deployment.send("marks.csv", HEADER + "\n\nA1,Stone,2026-11-16,/\n\nB2,Reed,2026-11-16,O\n")
+    deployment.night()
+    landed = deployment.rows("SELECT upn, row_number FROM raw.toy_marks_mark ORDER BY row_number")
+    assert [(row["upn"], row["row_number"]) for row in landed] == [("A1", 4), ("B2", 6)]
+
+
+def test_a_carriage_return_among_line_feeds_ends_a_row(toy: Callable[..., Any]) -> None:
+    deployment = toy()
+    deployment.send(
+        "marks.csv", HEADER.strip() + "\rA1,Stone,2026-11-16,/\nB2,Reed,2026-11-16,O\nC3,A\rsh,2026-11-16,/\n"
+    )
+    assert books(deployment.night()) == (4, 2, 0, 0, 2)
+
+
+def test_bytes_that_are_no_text_are_shown_as_they_came(toy: Callable[..., Any]) -> None:
+    deployment = toy()
+    deployment.send("marks.csv", HEADER.encode() + "A1,Zoë,2026-11-16,/\n".encode() + b"B2,Re\xe9\x92d,2026-11-16,O\n")
+    deployment.night()
+    assert deployment.rows("SELECT content FROM quarantine")[0]["content"] == "B2,Re\\xe9\\x92d,2026-11-16,O"
+
+
+NO_TEXT = {
+    "workbook with a password": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(4000), "without a password"),
+    "utf-16 without a mark": (GOOD.encode("utf-16-le"), "UTF-8"),
+    "noise": (bytes(range(256)) * 20, "is no text"),
+}
+
+
+@pytest.mark.parametrize(("content", "says"), NO_TEXT.values(), ids=NO_TEXT)
+def test_what_is_no_text_fails_and_is_not_merely_unused(toy: Callable[..., Any], content: bytes, says: str) -> None:
+    deployment = toy()
+    deployment.send("marks.csv", content)
+    entry = deployment.night()
+    assert entry["status"] == "failed"
+    assert says in entry["message"]
