@@ -53,7 +53,12 @@ def test_every_rule_counts_as_the_other_validator_or_the_page_says_why(field_dat
             "SELECT expectation[9:] AS code, failed, status FROM quality_results WHERE expectation LIKE 'ssda903.%'",
         )
     }
-    assert set(results) == {rule.code for book in rule_books(feeds()["social_care.ssda903"]) for rule in book.rules}
+    assert set(results) == {
+        rule.code
+        for book in rule_books(feeds()["social_care.ssda903"])
+        if book.name == "ssda903"
+        for rule in book.rules
+    }
     assert not [code for code, (_, status) in results.items() if status == "broken"]
     # The validator counts every failing row once for each column that the rule names.
     with (folder / "validation_rules_903.csv").open(encoding="utf-8") as file:
