@@ -82,10 +82,10 @@ def watch(con: duckdb.DuckDBPyConnection, load_id: str) -> list[str]:
 def _alert(name: str, cases: int, of: int, before: tuple[int, int] | None) -> str:
     """What to look at, or nothing. A canary sings when there are more than the night before; a share when it jumps."""
     if name in CANARIES:
-        was = before[0] if before else 0
-        return (
-            f"{WORDS[name]}: {cases}, {was} the night before; look at them before anything else" if cases > was else ""
-        )
+        if cases <= (before[0] if before else 0):
+            return ""
+        beside = f", {before[0]} the night before" if before else ""
+        return f"{WORDS[name]}: {cases}{beside}; look at them before anything else"
     if before is None or not of or not before[1]:
         return ""
     share, was_share = cases / of, before[0] / before[1]
