@@ -7,12 +7,12 @@ the order of its key, so that the same rows make the same bytes.
 from __future__ import annotations
 
 import datetime as dt
-import fnmatch
 import io
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ from connectors.readers import suffixes
 _CHUNK = 1 << 20
 _ROWS = 20_000
 _ATTEMPTS = 3
+_NO_TIME = dt.datetime(1970, 1, 1)
 _SQL_SCHEMES = re.compile(r"^(postgresql|mysql|mariadb|mssql|oracle|sqlite|duckdb|snowflake|databricks)(\+\w+)?://")
 
 
@@ -36,13 +37,13 @@ class SourceUnreachable(Exception):  # noqa: N818 - a source's state
 
 @dataclass(frozen=True)
 class Arrival:
-    """One file, or one database table, on its way in; `chunks` gives its bytes, `failure` says why there are none."""
+    """One file, or one database table, on its way in. `chunks` gives its bytes; `unused` says why they are not wanted."""
 
     name: str
     chunks: Callable[[], Iterable[bytes]]
     extracted_at: dt.datetime
     table: str | None = None
-    failure: str | None = None
+    unused: str | None = None
 
 
 def arrivals(
@@ -79,7 +80,7 @@ def _files(feed: Feed, location: str, base: Path) -> list[Arrival]:
     url = location if remote else str(base / location)
     try:
         filesystem, path = _retried(lambda: fsspec.core.url_to_fs(url))
-        paths = _retried(lambda: _matching(filesystem, path, suffixes(feed)))
+        paths, others = _retried(lambda: _matching(filesystem, path, suffixes(feed)))
         found = [(_modified(filesystem, name), name) for name in paths]
     except SourceUnreachable:
         raise
@@ -87,42 +88,63 @@ def _files(feed: Feed, location: str, base: Path) -> list[Arrival]:
         raise SourceUnreachable(
             f"{feed.id}: {shown(location)} cannot be read ({type(error).__name__}); check that it exists and that this account may read it"
         ) from None
+    wanted = ", ".join(suffixes(feed))
     return [
-        Arrival(name.rpartition("/")[2], lambda name=name: _stream(filesystem, name), modified)  # type: ignore[misc]
-        for modified, name in sorted(found)
+        Arrival(name.rpartition("/")[2], partial(_stream, filesystem, name, modified), modified.replace(microsecond=0))
+        for modified, name in sorted(found, key=lambda pair: (pair[0].replace(microsecond=0), pair[1]))
+    ] + [
+        Arrival(name, tuple, _NO_TIME, unused=f"{name}: not used; {feed.id} takes files that end in {wanted}")
+        for name in sorted(name.rpartition("/")[2] for name in others)
     ]
 
 
-def _matching(filesystem: Any, path: str, endings: tuple[str, ...]) -> list[str]:
+def _matching(filesystem: Any, path: str, endings: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """The files of a path, folder or glob, and those of a folder that have another ending.
+
+    A folder or a broken link with the name of a file is taken for one: that it cannot be read is then told, not passed over.
+    """
     if any(sign in path for sign in "*?["):
-        return [name for name in filesystem.glob(path) if not filesystem.isdir(name)]
+        return [name for name in filesystem.glob(path) if not filesystem.isdir(name)], []
     if not filesystem.exists(path):
-        return []
-    if filesystem.isdir(path):
-        names = [entry["name"] for entry in filesystem.ls(path, detail=True) if entry["type"] == "file"]
-        kept = [name for name in names if fnmatch.fnmatch(name.lower(), "*.*") and name.lower().endswith(endings)]
-        return [name for name in kept if not name.rpartition("/")[2].startswith((".", "~$"))]
-    return [path]
+        return [], []
+    if not filesystem.isdir(path):
+        return [path], []
+    entries = [
+        (entry["name"].rstrip("/"), entry["type"])
+        for entry in filesystem.ls(path, detail=True)
+        if not entry["name"].rstrip("/").rpartition("/")[2].startswith((".", "~$"))
+    ]
+    kept = [name for name, _ in entries if name.lower().endswith(endings)]
+    return kept, [name for name, kind in entries if kind != "directory" and name not in kept]
 
 
 def _modified(filesystem: Any, name: str) -> dt.datetime:
     try:
         when = filesystem.modified(name)
+    except FileNotFoundError:  # a link to nothing, or gone since it was listed: reading it will say so
+        return _NO_TIME
     except NotImplementedError:
         info = filesystem.info(name)
         when = next((info[key] for key in ("mtime", "LastModified", "last_modified", "created") if info.get(key)), None)
     if isinstance(when, int | float):
         when = dt.datetime.fromtimestamp(when, tz=dt.UTC)
     if when is None:
-        return dt.datetime(1970, 1, 1)
-    return when.astimezone(dt.UTC).replace(tzinfo=None, microsecond=0) if when.tzinfo else when.replace(microsecond=0)
+        return _NO_TIME
+    return when.astimezone(dt.UTC).replace(tzinfo=None) if when.tzinfo else when
 
 
-def _stream(filesystem: Any, name: str) -> Iterator[bytes]:
+def _stream(filesystem: Any, name: str, modified: dt.datetime) -> Iterator[bytes]:
+    """A file's bytes. Raises SourceUnreachable when it is not, in the end, the file that it was: half of one is none."""
+    size = 0
     try:
         with filesystem.open(name, "rb") as file:
             while chunk := file.read(_CHUNK):
+                size += len(chunk)
                 yield chunk
+        if filesystem.info(name).get("size") not in (None, size) or _modified(filesystem, name) != modified:
+            raise SourceUnreachable(
+                f"{name.rpartition('/')[2]}: changed while it was read; let its transfer end, or have it moved in whole, and run again"
+            )
     except OSError as error:
         raise SourceUnreachable(
             f"{name.rpartition('/')[2]}: cannot be read ({type(error).__name__}); check the rights of the file or its transfer"
@@ -172,6 +194,8 @@ def _database(
         url = f"sqlite:///{base / location.removeprefix('sqlite:///')}"
     try:
         engine = sa.create_engine(url)
+        if engine.dialect.name == "sqlite":
+            sa.event.listen(engine, "connect", _show_bytes_that_are_no_text)
         inspector = _retried(lambda: sa.inspect(engine))
         present = {name.lower(): (name, None) for name in inspector.get_table_names()}
         present |= {name.lower(): (name, None) for name in inspector.get_view_names()}
@@ -186,9 +210,9 @@ def _database(
             name = present[table.name.lower()][0]
             change, after = change_columns.get(table.name), since.get(table.name)
             try:
-                received = {column["name"].lower() for column in inspector.get_columns(name)}
+                received = {column["name"].lower(): column["type"] for column in inspector.get_columns(name)}
             except sa.exc.SQLAlchemyError:
-                received = set()
+                received = {}
             found.append(
                 Arrival(
                     name,
@@ -199,18 +223,26 @@ def _database(
                     table=table.name,
                 )
             )
+    if not found:
+        raise SourceUnreachable(
+            f"{feed.id}: the database at {shown(location)} holds none of its {len(feed.tables)} tables "
+            f"({', '.join(table.name for table in feed.tables[:3])} …); check the address, the schema and the account's rights"
+        )
     return found
 
 
 def _table_as_parquet(
-    engine: Any, name: str, table: Table, received: set[str], change: str | None, after: str | None
+    engine: Any, name: str, table: Table, received: Mapping[str, Any], change: str | None, after: str | None
 ) -> bytes:
     import sqlalchemy as sa
 
     source = sa.table(name)
+    change_type = received.get((change or "").lower(), sa.String())
     statement = sa.select(sa.text("*")).select_from(source)
     if change and after is not None:
-        statement = statement.where(sa.column(change) > after)
+        # Also those of the very moment known last, of which some may have come later, and those that were never stamped.
+        known = sa.literal(after) if engine.dialect.name == "sqlite" else sa.cast(after, change_type)
+        statement = statement.where(sa.or_(sa.column(change) >= known, sa.column(change).is_(None)))
     order: list[Any] = [sa.column(key) for key in table.key if key.lower() in received]
     sink = io.BytesIO()
     writer: pq.ParquetWriter | None = None
@@ -229,9 +261,15 @@ def _table_as_parquet(
             writer.close()
     except sa.exc.SQLAlchemyError as error:
         raise SourceUnreachable(
-            f"table {name}: cannot be read ({type(error).__name__}); check the account's right to select from it"
+            f"table {name}: cannot be read ({type(error).__name__}); check that the database is whole and not locked, "
+            "and that the account may select from it"
         ) from None
     return sink.getvalue()
+
+
+def _show_bytes_that_are_no_text(connection: Any, _: Any) -> None:
+    """SQLite keeps any bytes as text; one such value would otherwise cost the whole table."""
+    connection.text_factory = lambda content: content.decode("utf-8", "backslashreplace")
 
 
 def _as_text(value: Any) -> str | None:

@@ -156,6 +156,8 @@ class Line:
             "extracted_at": arrival.extracted_at.isoformat(),
             "table": arrival.table,
         }
+        if arrival.unused:
+            return {**entry, "unused": arrival.unused}
         try:
             landed = self.landing.put(arrival.chunks())
         except transports.SourceUnreachable as error:
@@ -272,16 +274,16 @@ class Line:
         feed, books = self.feeds[name], self.books(night, name)
         if not books.balanced:
             raise landing_rows.UnbalancedBooksError(f"{name}: {books} in load {night.load_id}")
-        files, failed, messages, drift = self.con.execute(
-            "SELECT count(*), count(*) FILTER (status IN ('failed', 'held_back')), coalesce(string_agg(message, ' | ' ORDER BY name) "
-            "FILTER (status IN ('failed', 'unused')), ''), string_agg(drift, ' | ' ORDER BY name) "
-            "FROM received_file WHERE load_id = ? AND agency = ? AND feed = ?",
+        files, failed, good, messages, drift = self.con.execute(
+            "SELECT count(*), count(*) FILTER (status IN ('failed', 'held_back')), count(*) FILTER (status IN ('landed', 'unchanged')), "
+            "coalesce(string_agg(message, ' | ' ORDER BY name) FILTER (status <> 'held_back' AND message <> ''), ''), "
+            "string_agg(drift, ' | ' ORDER BY name) FROM received_file WHERE load_id = ? AND agency = ? AND feed = ?",
             [night.load_id, feed.agency, feed.name],
         ).fetchall()[0]
-        good = files - failed
+        # Files of which none could be used are no delivery, whatever each of them may be.
         status = (
             "failed"
-            if failure or (failed and not good)
+            if failure or (files and not good)
             else "partial"
             if failed
             else "loaded"
@@ -460,12 +462,17 @@ class FeedLanding:
 
     def run(self) -> None:
         """Lands every unit; a unit that fails leaves no row, and stops no other."""
-        files = self.manifest["files"]
+        files = [entry for entry in self.manifest["files"] if not entry.get("unused")]
+        for entry in self.manifest["files"]:
+            if entry.get("unused"):
+                self._note(entry, status="unused", message=entry["unused"])
         if self.feed.unit == "set":
             self._land_set(files)
         else:
+            # Files that together say who is there are read together: an unread one would seem to hold nobody.
+            together = self.feed.unit == "file" and self.feed.delivery == "full" and not self._as_last(files)
             for entry in files:
-                self._land_one(entry)
+                self._land_one(entry, again=together)
         self._land_released()
         if files:
             self._missing_tables({entry["table"] for entry in files if entry["table"]})
@@ -489,8 +496,8 @@ class FeedLanding:
 
     # units
 
-    def _land_one(self, entry: dict[str, Any]) -> None:
-        known = self._known(entry)
+    def _land_one(self, entry: dict[str, Any], *, again: bool) -> None:
+        known = None if again else self._known(entry)
         if known:
             self._note_unchanged(entry, known)
             return
@@ -498,18 +505,22 @@ class FeedLanding:
             parsed = self._read(entry)
             self._refuse_empty(entry, parsed)
         except UnreadableFile as error:
+            self.spoiled |= {entry["table"]} if entry["table"] else set(self.raws)
             self._note(entry, status="failed", message=str(error))
         except UnrecognisedFile as error:
             self._note(entry, status="unused", message=str(error))
         else:
             self._land(entry, parsed)
 
+    def _as_last(self, files: list[dict[str, Any]]) -> bool:
+        """Whether these are, file by file, what the last delivery was."""
+        return bool(files) and all(self._known(entry) for entry in files) and self._same_set_as_last(files)
+
     def _land_set(self, files: list[dict[str, Any]]) -> None:
         """All files of the set or none: a return without its header says nothing that can be trusted."""
-        before = [(entry, self._known(entry)) for entry in files]
-        if files and all(known for _, known in before) and self._same_set_as_last(files):
-            for entry, known in before:
-                self._note_unchanged(entry, known)
+        if self._as_last(files):
+            for entry in files:
+                self._note_unchanged(entry, self._known(entry))
             return
         read_files, failures = [], []
         for entry in files:
@@ -536,6 +547,12 @@ class FeedLanding:
             return
         for entry, parsed in read_files:
             self._land(entry, parsed)
+        for table in [table.name for table in self.feed.tables if table.name not in present] if read_files else ():
+            if self._holds_rows(table):
+                message = (
+                    f"the set has no {table}, which it had before; the rows of then stay. Ask whether it was left out"
+                )
+                self._note({"name": table, "table": table}, status="unused", message=message)
 
     def _land_released(self) -> None:
         """Rows that a person put through again, with their repairs."""
@@ -551,7 +568,8 @@ class FeedLanding:
                 for name in raw.columns
             )
             self.con.execute(
-                f"CREATE OR REPLACE TEMP TABLE released AS SELECT quarantine_id, file_id, row_number, {columns}, NULL::VARCHAR AS extra, "
+                f"CREATE OR REPLACE TEMP TABLE released AS SELECT quarantine_id, file_id, row_number, {columns}, "
+                "CASE WHEN json_valid(content) THEN content ->> '$.extra' END AS extra, "
                 "NULL::VARCHAR AS _problem, content AS _content FROM quarantine WHERE released_by IS NOT NULL AND released_load_id IS NULL "
                 "AND agency = ? AND feed = ? AND table_name = ?",
                 [self.feed.agency, self.feed.name, table],
@@ -568,11 +586,24 @@ class FeedLanding:
                     self.night.started_at,
                 )  # fmt: skip
                 books = landing_rows.land(self.con, raw, "temp.released_here", arrived)
+                self.con.execute("INSERT INTO temp.seen SELECT ?, source_key FROM temp.disposed", [table])
                 self._note({"name": name, "file_id": file_id}, status="landed", table=table, books=books)
+                self._hold_again(file_id, table)
             self.con.execute(
-                "UPDATE quarantine SET released_load_id = ? WHERE quarantine_id IN (SELECT quarantine_id FROM temp.released)",
+                "UPDATE quarantine SET released_load_id = ? WHERE released_by IS NOT NULL "
+                "AND quarantine_id IN (SELECT quarantine_id FROM temp.released)",
                 [self.night.load_id],
             )
+
+    def _hold_again(self, file_id: str, table: str) -> None:
+        """Released rows that still have no key stay in the list of those held back, and say that they were tried."""
+        self.con.execute(
+            "UPDATE quarantine AS q SET reason = q.reason || ' (put through in load ' || $load || ' by ' || q.released_by "
+            "|| ', and still without its key)', released_by = NULL, repairs = NULL FROM temp.released r, temp.disposed d "
+            "WHERE q.quarantine_id = r.quarantine_id AND r.file_id = $file AND q.table_name = $table "
+            "AND d.row_number = r.row_number AND d.disposition = 'quarantined'",
+            {"load": self.night.load_id, "file": file_id, "table": table},
+        )
 
     def _missing_tables(self, present: set[str]) -> None:
         """In a database: a table that was there before, or has to be, and is not."""
@@ -580,6 +611,7 @@ class FeedLanding:
             return
         for table in self.feed.tables:
             if table.name not in present and (table.required or self._holds_rows(table.name)):
+                self.spoiled.add(table.name)
                 self._note(
                     {"name": table.name, "table": table.name},
                     status="failed",
@@ -697,8 +729,8 @@ class FeedLanding:
     def _drift(self, name: str, table: str | None, columns: list[str]) -> str | None:
         """How a header differs from the last one of its table: terms and releases add and drop columns, and it must be seen."""
         last = self.con.execute(
-            "SELECT columns FROM received_file WHERE agency = ? AND feed = ? AND table_name = ? AND len(columns) > 0 "
-            "AND load_id <> ? ORDER BY load_id DESC LIMIT 1",
+            "SELECT columns FROM received_file JOIN night USING (load_id) WHERE agency = ? AND feed = ? AND table_name = ? "
+            "AND len(columns) > 0 AND load_id <> ? ORDER BY load_seq DESC LIMIT 1",
             [self.feed.agency, self.feed.name, table, self.night.load_id],
         ).fetchone()
         if last is None or set(last[0]) == set(columns):
@@ -718,10 +750,10 @@ class FeedLanding:
         last_of = "" if self.feed.delivery == "delta" else "AND name = $name"
         found = self.line.warehouse.rows(
             f"""
-            SELECT sha256, table_name, received, quarantined, reading FROM received_file
-            WHERE agency = $agency AND feed = $feed AND scope = $scope AND status IN ('landed', 'unchanged') {last_of}
+            SELECT sha256, table_name, received, quarantined, reading FROM received_file JOIN night USING (load_id)
+            WHERE agency = $agency AND feed = $feed AND scope = $scope AND received_file.status IN ('landed', 'unchanged') {last_of}
             {"AND sha256 = $sha256" if self.feed.delivery == "delta" else ""}
-            ORDER BY load_id DESC LIMIT 1
+            ORDER BY load_seq DESC LIMIT 1
             """,
             {
                 "agency": self.feed.agency,
@@ -736,8 +768,9 @@ class FeedLanding:
 
     def _same_set_as_last(self, files: list[dict[str, Any]]) -> bool:
         last = self.con.execute(
-            "SELECT list_sort(list(sha256)) FROM received_file WHERE agency = $agency AND feed = $feed AND scope = $scope "
-            "AND status IN ('landed', 'unchanged') GROUP BY load_id ORDER BY load_id DESC LIMIT 1",
+            "SELECT list_sort(list(sha256)) FROM received_file f JOIN night USING (load_id) WHERE agency = $agency AND feed = $feed "
+            "AND scope = $scope AND f.status IN ('landed', 'unchanged') AND sha256 IS NOT NULL "
+            "GROUP BY load_seq ORDER BY load_seq DESC LIMIT 1",
             {"agency": self.feed.agency, "feed": self.feed.name, "scope": self.scope},
         ).fetchone()
         used = [entry["sha256"] for entry in files if "sha256" in entry and self._known(entry)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,8 @@ class Warehouse:
         try:
             yield self.con
         except BaseException:
-            self.con.execute("ROLLBACK")
+            with suppress(duckdb.Error):  # the engine may have ended it itself; what broke is what must be told
+                self.con.execute("ROLLBACK")
             raise
         self.con.execute("COMMIT")
 
@@ -127,9 +128,12 @@ class Warehouse:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def close(self) -> None:
-        self.con.execute("USE memory")
-        self.con.execute("DETACH core")
-        self.con.close()
+        try:
+            with suppress(duckdb.Error):  # after a fault such as a full disk nothing can be detached any more
+                self.con.execute("USE memory")
+                self.con.execute("DETACH core")
+        finally:
+            self.con.close()
 
     def __enter__(self) -> Warehouse:
         return self

@@ -190,7 +190,8 @@ def _append(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrive
 
 def _quarantine(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: Arrived) -> None:
     """Holds rows back whole; the same bytes sent again are held once."""
-    as_json = "json_object(" + ", ".join(f"'{name}', r.{_q(name)}" for name in raw.columns) + ")::VARCHAR"
+    columns = ", ".join(f"'{name}', r.{_q(name)}" for name in raw.columns)
+    as_json = f"CASE WHEN r.extra IS NULL THEN json_object({columns}) ELSE json_object({columns}, 'extra', r.extra::JSON) END::VARCHAR"
     needed = ", ".join(raw.key)
     con.execute(
         f"""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from warehouse.engine import Warehouse
+from warehouse.schema import RAW_COLUMNS, raw_table
 
 
 class QuarantineError(Exception):
@@ -17,20 +18,25 @@ def release(warehouse: Warehouse, quarantine_id: str, *, by: str, repairs: Mappi
 
     Raises QuarantineError for an unknown row, one released before, or a repair of a column the row does not have.
     """
-    held = warehouse.rows("SELECT content, released_by FROM quarantine WHERE quarantine_id = ?", [quarantine_id])
+    held = warehouse.rows(
+        "SELECT agency, feed, table_name, released_by FROM quarantine WHERE quarantine_id = ?", [quarantine_id]
+    )
     if not held:
         raise QuarantineError(f"{quarantine_id}: no such row; see tessera quarantine list")
     if held[0]["released_by"] is not None:
         raise QuarantineError(f"{quarantine_id}: was released before, by {held[0]['released_by']}")
-    try:
-        row = json.loads(held[0]["content"])
-    except ValueError:
-        row = {}
-    unknown = sorted(set(repairs) - set(row)) if row else []
-    if unknown:
-        raise QuarantineError(
-            f"{quarantine_id}: no column(s) {', '.join(unknown)}; the row has {', '.join(sorted(row))}"
+    table = raw_table(held[0]["agency"], held[0]["feed"], held[0]["table_name"])
+    kept = {field.name for field in RAW_COLUMNS}
+    present = [
+        row["column_name"]
+        for row in warehouse.rows(
+            "SELECT column_name FROM duckdb_columns() WHERE schema_name = 'raw' AND table_name = ?", [table]
         )
+    ]
+    columns = sorted(set(present) - kept)
+    unknown = sorted(set(repairs) - set(columns))
+    if unknown:
+        raise QuarantineError(f"{quarantine_id}: no column(s) {', '.join(unknown)}; the row has {', '.join(columns)}")
     with warehouse.transaction() as con:
         con.execute(
             "UPDATE quarantine SET released_by = ?, repairs = ? WHERE quarantine_id = ?",

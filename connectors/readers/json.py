@@ -11,6 +11,8 @@ import json
 import re
 from typing import Any
 
+import pyarrow as pa
+
 from connectors.contract import Feed, Kind, Table
 from connectors.readers.received import (
     Parsed,
@@ -20,9 +22,13 @@ from connectors.readers.received import (
     literal,
     new_relation,
 )
+from connectors.readers.rows import shown
 
 # One resource with a scanned letter inside can be some megabytes; more than this is not a record.
 MAX_LINE = 32 * 1024 * 1024
+_ENTRIES = "$.entry[*]"
+# An entry without a resource is shown as it is, for it was received.
+_RESOURCE = "CASE WHEN json_type(line, '$.resource') = 'OBJECT' THEN json_extract(line, '$.resource') ELSE line END"
 
 
 def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
@@ -58,7 +64,7 @@ def _is_lines(file: ReadableFile) -> bool:
         json.loads(first)
     except (ValueError, RecursionError):
         # A damaged first line among others that begin with an object is still one bad line of many.
-        return bool(rest) and rest.startswith(b"{") and first.endswith(b"}")
+        return rest.startswith(b"{") and not first.endswith((b"[", b":", b","))
     return bool(rest)
 
 
@@ -71,12 +77,30 @@ def _lines(file: ReadableFile, objects: str) -> None:
         "  ignore_errors = true, store_rejects = true, columns = {'line': 'VARCHAR'})"
         ") WHERE trim(line, ' ' || chr(13) || chr(9)) <> ''"
     )
-    rejected = file.con.execute("SELECT line, error_type::VARCHAR FROM temp.reject_errors").fetchall()
+    rejected = file.con.execute("SELECT 1 FROM temp.reject_errors LIMIT 1").fetchone()
     file.con.execute("DROP TABLE temp.reject_errors")
     file.con.execute("DROP TABLE temp.reject_scans")
-    for number, _kind in rejected:
-        file.con.execute(f"UPDATE {objects} SET row_number = row_number + 1 WHERE row_number >= ?", [number])
-        file.con.execute(f"INSERT INTO {objects} VALUES (?, NULL, false)", [number])
+    if rejected:
+        _line_by_line(file, objects)
+
+
+def _line_by_line(file: ReadableFile, objects: str) -> None:
+    """The same, for a file with lines that DuckDB will not take: too long for it, or bytes that are no text. They are shown."""
+    file.con.execute(f"DELETE FROM {objects}")
+    numbers: list[int] = []
+    lines: list[str] = []
+    with file.open() as stream:
+        if stream.read(3) != codecs.BOM_UTF8:
+            stream.seek(0)
+        for number, line in enumerate(stream, start=1):
+            if line.strip():
+                numbers.append(number)
+                lines.append(shown(line.rstrip(b"\r\n")))
+    file.con.register("lines_shown", pa.table({"row_number": numbers, "line": lines}))
+    file.con.execute(
+        f"INSERT INTO {objects} SELECT row_number, line, json_valid(line) AND strlen(line) <= {MAX_LINE} FROM lines_shown"
+    )
+    file.con.unregister("lines_shown")
 
 
 def _document(file: ReadableFile, objects: str) -> None:
@@ -101,12 +125,31 @@ def _document(file: ReadableFile, objects: str) -> None:
     path = _path_to_rows(file.name, document)
     if "urn:uuid:" in text and isinstance(document, dict):
         text = _resolved(text, document)
-    rows = f"unnest(json_extract(?::JSON, {literal(path)}))" if path.endswith(("]", "resource")) else "?::JSON"
+    if "\\ud" in text.lower() and not file.con.execute("SELECT json_valid(?)", [text]).fetchall()[0][0]:
+        _object_by_object(file, objects, path, document)
+        return
+    rows = f"unnest(json_extract(?::JSON, {literal(path)}))" if path.endswith("]") else "?::JSON"
+    line = _RESOURCE if path == _ENTRIES else "line"
     file.con.execute(
         f"CREATE TEMP TABLE {objects.removeprefix('temp.')} AS "
-        f"SELECT row_number() OVER () AS row_number, line::VARCHAR AS line, true AS ok FROM (SELECT {rows} AS line)",
+        f"SELECT row_number() OVER () AS row_number, ({line})::VARCHAR AS line, true AS ok FROM (SELECT {rows} AS line)",
         [text],
     )
+
+
+def _object_by_object(file: ReadableFile, objects: str, path: str, document: Any) -> None:
+    """The same, for a document in which half a character (a lone surrogate) stands: it spoils its own object alone."""
+    found: Any = [document]
+    if path == _ENTRIES:
+        found = [e.get("resource") or e if isinstance(e, dict) else e for e in document["entry"]]
+    elif path.endswith("]"):
+        found = document if isinstance(document, list) else document[path.split('"')[1]]
+    lines = pa.table({"row_number": range(1, len(found) + 1), "line": [json.dumps(one) for one in found]})
+    file.con.register("objects_shown", lines)
+    file.con.execute(
+        f"CREATE TEMP TABLE {objects.removeprefix('temp.')} AS SELECT row_number, line, json_valid(line) AS ok FROM objects_shown"
+    )
+    file.con.unregister("objects_shown")
 
 
 def _path_to_rows(name: str, document: Any) -> str:
@@ -115,7 +158,9 @@ def _path_to_rows(name: str, document: Any) -> str:
         return "$[*]"
     if isinstance(document, dict):
         if document.get("resourceType") == "Bundle":
-            return "$.entry[*].resource"
+            if not isinstance(document.get("entry", []), list):
+                raise UnreadableFile(f"{name}: a Bundle whose entry is no list; ask the agency to send it again")
+            return _ENTRIES
         lists = [
             key
             for key, value in document.items()
@@ -177,8 +222,8 @@ def _unusable(feed: Feed, file: ReadableFile, objects: str, first: Parsed) -> No
     )
     file.con.execute(f"""
         INSERT INTO {first.relation} (row_number, _problem, _content)
-        SELECT row_number, 'row ' || row_number || ': not well-formed JSON; ask for it again or repair and release it',
-               coalesce(line, '(longer than {MAX_LINE // 1024 // 1024} MiB, or bytes that are no text)')
+        SELECT row_number, 'row ' || row_number || ': not well-formed JSON, or bytes that are no text in UTF-8, '
+               || 'or longer than {MAX_LINE // 1024 // 1024} MiB; ask for it again or repair and release it', line
         FROM {objects} WHERE NOT ok
     """)
     file.con.execute(f"""

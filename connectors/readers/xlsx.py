@@ -28,7 +28,11 @@ def is_workbook(file: ReadableFile) -> bool:
 
 
 def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
-    """Reads every sheet whose header is one of the feed's tables."""
+    """Reads every sheet whose header is one of the feed's tables.
+
+    A sheet that looks like one of them and lacks a column fails the file; any other is noted and not used. Where several
+    sheets hold one table, the rows of the later go on counting where the earlier ended.
+    """
     from python_calamine import CalamineError, CalamineWorkbook
 
     with file.open() as stream:
@@ -42,20 +46,33 @@ def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
             raise UnreadableFile(
                 f"{file.name}: is not a workbook that can be opened (damaged, encrypted or another format); ask for it again"
             ) from None
-    found, problems = [], []
+    found: list[Parsed] = []
+    unused: list[UnrecognisedFile] = []
+    counted: dict[str, int] = {}
     for sheet, rows in sheets:
+        tables = tuple(table for table in feed.tables if table.element in (None, sheet))
         try:
-            tables = tuple(table for table in feed.tables if table.element in (None, sheet))
-            found.append(_read_sheet(replace(feed, tables=tables), file, sheet, rows))
-        except (UnreadableFile, UnrecognisedFile) as error:
-            problems.append(error)
+            parsed = _read_sheet(replace(feed, tables=tables), file, sheet, rows, counted)
+        except UnrecognisedFile as error:
+            if any(_filled(row) for row in rows):
+                unused.append(error)
+        else:
+            found.append(parsed)
+            counted[parsed.table.name] = counted.get(parsed.table.name, 0) + len(rows)
     if not found:
-        unreadable = [problem for problem in problems if isinstance(problem, UnreadableFile)]
-        raise (unreadable or problems or [UnreadableFile(f"{file.name}: the workbook has no sheet with rows")])[0]
+        if unused:
+            raise unused[0]
+        raise UnreadableFile(f"{file.name}: the workbook has no sheet with rows; ask for it again")
+    if unused:
+        found[0] = replace(found[0], notes=(*found[0].notes, *(str(e).removeprefix(f"{file.name}, ") for e in unused)))
     return found
 
 
-def _read_sheet(feed: Feed, file: ReadableFile, sheet: str, rows: list[list[Any]]) -> Parsed:
+def _filled(cells: list[Any]) -> bool:
+    return any(cell not in ("", None) for cell in cells)
+
+
+def _read_sheet(feed: Feed, file: ReadableFile, sheet: str, rows: list[list[Any]], counted: dict[str, int]) -> Parsed:
     failure: Exception = UnrecognisedFile(f"{file.name}, sheet {sheet}: holds no header of {feed.id}")
     for index, row in enumerate(rows[:_HEADER_WITHIN]):
         header = [str(cell).strip() for cell in row]
@@ -68,17 +85,29 @@ def _read_sheet(feed: Feed, file: ReadableFile, sheet: str, rows: list[list[Any]
             continue
         writer = RowWriter(file.con, table)
         columns = {column.name.lower(): column for column in table.columns}
-        places = {matched[name]: place for place, name in enumerate(header) if name in matched}
-        unknown = [(place, name or f"column {place + 1}") for place, name in enumerate(header) if name not in matched]
-        for number, cells in enumerate(rows[index + 1 :], start=index + 2):
-            if any(cell not in ("", None) for cell in cells):
+        places = {matched[name]: place for place, name in reversed(list(enumerate(header))) if name in matched}
+        unknown = _unknown(header, set(places.values()))
+        before = counted.get(table.name, 0)
+        for number, cells in enumerate(rows[index + 1 :], start=before + index + 2):
+            if _filled(cells):
                 values = [
                     _text(cells[places[name]], columns[name]) if name in places else None for name in columns_of(table)
                 ]
                 extra = {name: _text(cells[place], None) for place, name in unknown}
                 writer.add(number, values, json.dumps(extra) if any(extra.values()) else None)
-        return writer.parsed(tuple(header))
+        notes = (f"sheet {sheet}: its rows are counted on from {before + 1}",) if before else ()
+        return replace(writer.parsed(tuple(header)), notes=notes)
     raise failure
+
+
+def _unknown(header: list[str], known: set[int]) -> list[tuple[int, str]]:
+    """The other columns, each under a name of its own, so that none hides another."""
+    names: dict[int, str] = {}
+    for place, name in enumerate(header):
+        if place not in known:
+            own = name if name and name not in names.values() else f"{name} column {place + 1}".strip()
+            names[place] = own
+    return list(names.items())
 
 
 def _text(cell: Any, column: Column | None) -> str | None:

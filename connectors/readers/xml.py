@@ -99,6 +99,8 @@ def _fault(kind: int) -> str:
         etree.ErrorTypes.ERR_INVALID_ENCODING: "bytes that are no text in its encoding",
         etree.ErrorTypes.ERR_DOCUMENT_EMPTY: "no document",
         etree.ErrorTypes.ERR_ENTITY_LOOP: "entities that contain each other",
+        etree.ErrorTypes.ERR_RESERVED_XML_NAME: "an XML declaration that is not at the very beginning",
+        etree.ErrorTypes.ERR_RESOURCE_LIMIT: "a text, a name or a nesting longer than any record's",
     }
     return faults.get(kind, f"fault {kind}")
 

@@ -1,0 +1,301 @@
+"""What is wrong with a delivery as a whole: files left out, unread or unwanted, sheets, databases, and rows put through again."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+
+from connectors import transports
+from connectors.contract import Feed
+from pipelines.settings import Settings
+from pipelines.verify import verify
+from tests.conftest import CHILDREN_LIST, MARKS, Toy
+from warehouse.quarantine import QuarantineError, release
+
+HEADER = ["upn", "surname", "session_date", "code"]
+GOOD = "upn,surname,session_date,code\nA1,Stone,2026-11-16,/\nB2,Reed,2026-11-16,O\n"
+Deployment = Callable[..., Toy]
+
+
+def books(entry: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(entry[name] for name in ("received", "landed", "unchanged", "superseded", "quarantined"))
+
+
+def holds(toy: Toy) -> bool:
+    return not [fault for fault in verify(toy.line)["broken"] if "mart" not in fault]
+
+
+def workbook(**sheets: list[list[object]]) -> bytes:
+    book, content = openpyxl.Workbook(), io.BytesIO()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    book.save(content)
+    return content.getvalue()
+
+
+WORKBOOKS = replace(MARKS, format="tabular")
+OBJECTS = replace(MARKS, format="json")
+DATABASE = replace(MARKS, format="sql", unit="table")
+
+
+# workbooks
+
+
+def test_every_row_of_every_sheet_has_a_place_of_its_own(toy: Deployment) -> None:
+    deployment = toy(WORKBOOKS)
+    first = [HEADER, ["A1", "Stone", "2026-11-16", "/"], [None, "No key", "2026-11-16", "/"]]
+    second = [HEADER, ["B2", "Reed", "2026-11-16", "O"], [None, "Nor here", "2026-11-16", "/"]]
+    deployment.send("marks.xlsx", workbook(one=first, two=second))
+    assert books(deployment.night()) == (4, 2, 0, 0, 2)
+    held = deployment.rows("SELECT row_number, content ->> 'surname' AS surname FROM quarantine ORDER BY row_number")
+    assert held == [{"row_number": 3, "surname": "No key"}, {"row_number": 6, "surname": "Nor here"}]
+    assert deployment.rows("SELECT count(DISTINCT raw_row_id) AS n FROM raw.toy_marks_mark") == [{"n": 2}]
+    assert holds(deployment)
+
+
+def test_a_sheet_that_lacks_a_column_fails_its_file(toy: Deployment) -> None:
+    deployment = toy(WORKBOOKS)
+    good = [HEADER, ["A1", "Stone", "2026-11-16", "/"]]
+    deployment.send("marks.xlsx", workbook(one=good, two=[["upn", "surname", "code"], ["B2", "Reed", "O"]]))
+    entry = deployment.night()
+    assert (entry["status"], books(entry)) == ("failed", (0, 0, 0, 0, 0))
+    assert "sheet two" in entry["message"]
+    assert "session_date" in entry["message"]
+
+
+def test_a_sheet_of_something_else_is_named(toy: Deployment) -> None:
+    deployment = toy(WORKBOOKS)
+    good = [HEADER, ["A1", "Stone", "2026-11-16", "/"]]
+    deployment.send("marks.xlsx", workbook(one=good, legend=[["sign", "means"], ["/", "present"]]))
+    entry = deployment.night()
+    assert (entry["status"], books(entry)) == ("loaded", (1, 1, 0, 0, 0))
+    assert "sheet legend" in entry["message"]
+
+
+def test_a_column_twice_is_kept_twice(toy: Deployment) -> None:
+    deployment = toy(WORKBOOKS)
+    deployment.send("marks.xlsx", workbook(one=[[*HEADER, "code"], ["A1", "Stone", "2026-11-16", "/", "N"]]))
+    deployment.night()
+    landed = deployment.rows("SELECT code, extra FROM raw.toy_marks_mark")
+    assert landed[0]["code"] == "/"
+    assert list(json.loads(str(landed[0]["extra"])).values()) == ["N"]
+
+
+# JSON
+
+
+def objects(*rows: object) -> str:
+    return json.dumps(list(rows))
+
+
+MARK = {"upn": "A1", "surname": "Stone", "session_date": "2026-11-16", "code": "/"}
+
+
+def test_half_a_character_spoils_its_own_object_alone(toy: Deployment) -> None:
+    deployment = toy(OBJECTS)
+    deployment.send("marks.json", objects(MARK, {**MARK, "upn": "B2", "surname": "Re\ud800d"}))
+    assert books(deployment.night()) == (2, 1, 0, 0, 1)
+    assert "ud800" in str(deployment.rows("SELECT content FROM quarantine")[0]["content"])
+
+
+def test_a_line_of_bytes_that_are_no_text_is_shown(toy: Deployment) -> None:
+    deployment = toy(OBJECTS)
+    lines = [json.dumps({**MARK, "upn": upn}).encode() for upn in ("A1", "B2", "C3", "D4")]
+    deployment.send(
+        "marks.ndjson", b"\n\n".join([lines[0][:30], lines[1], lines[2].replace(b"Stone", b"St\xffne"), lines[3]])
+    )
+    assert books(deployment.night()) == (4, 2, 0, 0, 2)
+    held = deployment.rows("SELECT row_number, content FROM quarantine ORDER BY 1")
+    assert [row["row_number"] for row in held] == [1, 5]
+    assert "St\\xffne" in str(held[1]["content"])
+
+
+# databases
+
+
+@pytest.fixture
+def database(toy: Deployment, tmp_path: Path) -> tuple[Toy, Path]:
+    deployment, path = toy(DATABASE), tmp_path / "marks.sqlite"
+    deployment.line.settings = Settings.model_validate(
+        {"base": tmp_path, "sources": {DATABASE.id: {"from": path.name, "change_columns": {"mark": "session_date"}}}}
+    )
+    return deployment, path
+
+
+def execute(path: Path, *statements: str) -> None:
+    with sqlite3.connect(path) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def test_a_database_without_any_of_the_tables_fails(database: tuple[Toy, Path]) -> None:
+    deployment, path = database
+    execute(path, "CREATE TABLE other (a)")
+    entry = deployment.night()
+    assert entry["status"] == "failed"
+    assert "none of its 1 tables" in str(entry["message"])
+
+
+def test_rows_of_the_last_known_moment_and_unstamped_rows_are_pulled_too(database: tuple[Toy, Path]) -> None:
+    deployment, path = database
+    execute(
+        path,
+        "CREATE TABLE mark (upn, surname, session_date, code)",
+        "INSERT INTO mark VALUES ('A1', 'S', '2026-11-16', '/')",
+    )
+    assert books(deployment.night()) == (1, 1, 0, 0, 0)
+    execute(path, "INSERT INTO mark VALUES ('B2', 'R', '2026-11-16', 'O'), (NULL, 'T', NULL, 'O')")
+    assert books(deployment.night("2026-11-17")) == (3, 1, 1, 0, 1)
+
+
+def test_one_value_that_is_no_text_costs_no_table(database: tuple[Toy, Path]) -> None:
+    deployment, path = database
+    execute(
+        path,
+        "CREATE TABLE mark (upn, surname, session_date, code)",
+        "INSERT INTO mark VALUES ('A1', CAST(x'53ff' AS TEXT), '2026-11-16', '/'), ('B2', 'R', '2026-11-16', 'O')",
+    )
+    assert books(deployment.night()) == (2, 2, 0, 0, 0)
+    assert deployment.rows("SELECT surname FROM raw.toy_marks_mark WHERE upn = 'A1'") == [{"surname": "S\\xff"}]
+
+
+# folders
+
+
+def test_files_of_which_none_is_the_feeds_are_no_good_delivery(toy: Deployment) -> None:
+    deployment = toy()
+    deployment.send("marks.csv", "sign,means\n/,present\n")
+    deployment.send("marks.doc", "x")
+    entry = deployment.night()
+    assert entry["status"] == "failed"
+    assert "marks.csv" in str(entry["message"])
+    assert "marks.doc: not used" in str(entry["message"])
+
+
+def test_what_has_a_files_name_and_cannot_be_read_is_told(toy: Deployment) -> None:
+    deployment = toy()
+    deployment.send("marks.csv", GOOD)
+    (deployment.inbox / "folder.csv").mkdir()
+    (deployment.inbox / "broken.csv").symlink_to(deployment.inbox / "nowhere.csv")
+    entry = deployment.night()
+    assert (entry["status"], books(entry)) == ("partial", (2, 2, 0, 0, 0))
+    assert "folder.csv: cannot be read" in str(entry["message"])
+    assert "broken.csv: cannot be read" in str(entry["message"])
+
+
+def test_a_file_that_grows_while_it_is_read_is_not_taken_for_whole(tmp_path: Path) -> None:
+    path = tmp_path / "marks.csv"
+    path.write_text(GOOD)
+    (arrival,) = transports.arrivals(MARKS, "marks.csv", base=tmp_path, now=dt.datetime(2026, 11, 16))
+    chunks = iter(arrival.chunks())
+    next(chunks)
+    path.write_text(GOOD + "C3,Ash,2026-11-16,/\n")
+    with pytest.raises(transports.SourceUnreachable, match="changed while it was read"):
+        list(chunks)
+
+
+# full deliveries in several files
+
+
+LISTS = replace(CHILDREN_LIST, unit="file")
+
+
+def children(*upns: str) -> str:
+    return "upn,surname\n" + "".join(f"{upn},Stone\n" for upn in upns)
+
+
+@pytest.fixture
+def lists(toy: Deployment) -> Toy:
+    deployment = toy(LISTS)
+    deployment.send("east.csv", children("A1", "A2"))
+    deployment.send("west.csv", children("B1", "B2"))
+    assert books(deployment.night()) == (4, 4, 0, 0, 0)
+    return deployment
+
+
+def test_a_file_sent_again_unchanged_beside_a_changed_one_still_speaks(lists: Toy) -> None:
+    lists.send("west.csv", children("B1", "B2", "B3"))
+    entry = lists.night("2026-11-17")
+    assert (books(entry), entry["vanished"]) == ((5, 1, 4, 0, 0), 0)
+
+
+def test_children_of_a_file_that_cannot_be_read_have_not_vanished(lists: Toy) -> None:
+    lists.send("west.csv", b"PK\x03\x04")
+    lists.send("east.csv", children("A1"))
+    entry = lists.night("2026-11-17")
+    assert (entry["status"], entry["vanished"]) == ("partial", 0)
+
+
+def test_the_last_word_is_the_last_load_whatever_its_date(toy: Deployment, full_list: Feed) -> None:
+    deployment = toy(full_list)
+    first, second = children("A1", "A2"), children("A1", "A2").replace("Stone", "Reed")
+    for date, content in (("2026-11-16", first), ("2026-11-10", second), ("2026-11-17", first)):
+        deployment.send("children.csv", content)
+        assert deployment.night(date)["landed"] == 2, date
+    names = deployment.rows("SELECT DISTINCT family_name FROM person_record WHERE superseded_at IS NULL")
+    assert names == [{"family_name": "Stone"}]
+
+
+def test_a_table_left_out_of_a_set_is_named_and_stays(toy: Deployment, full_list: Feed) -> None:
+    deployment = toy(full_list)
+    deployment.send("children.csv", children("A1"))
+    deployment.send("visits.csv", "visit_id,upn,what\nV1,A1,seen\n")
+    deployment.night()
+    (deployment.inbox / "visits.csv").unlink()
+    deployment.send("children.csv", children("A1", "A2"))
+    assert "no visit" in str(deployment.night("2026-11-17")["message"])
+    assert deployment.rows("SELECT count(*) AS n FROM event WHERE superseded_at IS NULL") == [{"n": 1}]
+
+
+# rows put through again
+
+
+def test_a_row_released_without_its_key_is_held_again_and_not_lost(toy: Deployment) -> None:
+    deployment = toy()
+    deployment.send("marks.csv", "upn,surname,session_date,code,mood\n,Stone,2026-11-16,/,calm\n")
+    deployment.night()
+    held = deployment.rows("SELECT * FROM quarantine")[0]
+    assert json.loads(str(held["content"]))["extra"] == {"mood": "calm"}
+    release(deployment.line.warehouse, str(held["quarantine_id"]), by="Officer", repairs={})
+    assert books(deployment.night("2026-11-17"))[-1] == 2
+    again = deployment.rows("SELECT * FROM quarantine WHERE released_load_id IS NULL AND released_by IS NULL")
+    assert [row["quarantine_id"] for row in again] == [held["quarantine_id"]]
+    assert "by Officer, and still without its key" in str(again[0]["reason"])
+    release(deployment.line.warehouse, str(held["quarantine_id"]), by="Officer", repairs={"upn": "A1"})
+    deployment.night("2026-11-18")
+    landed = deployment.rows("SELECT upn, surname, extra ->> 'mood' AS mood FROM raw.toy_marks_mark")
+    assert landed == [{"upn": "A1", "surname": "Stone", "mood": "calm"}]
+    assert holds(deployment)
+
+
+def test_a_row_released_into_a_full_delivery_does_not_vanish_with_the_same_night(
+    toy: Deployment, full_list: Feed
+) -> None:
+    deployment = toy(full_list)
+    deployment.send("children.csv", "upn,surname\nA1,Stone\n,Reed\n")
+    deployment.night()
+    held = deployment.rows("SELECT quarantine_id FROM quarantine")[0]
+    release(deployment.line.warehouse, str(held["quarantine_id"]), by="Officer", repairs={"upn": "B2"})
+    deployment.send("children.csv", "upn,surname\nA1,Stone\n,Reed\nC3,Ash\n")
+    assert deployment.night("2026-11-17")["vanished"] == 0
+
+
+def test_a_repair_names_a_column_even_of_a_row_that_could_not_be_read(toy: Deployment) -> None:
+    deployment = toy()
+    deployment.send("marks.csv", GOOD + "too,few\n")
+    deployment.night()
+    held = deployment.rows("SELECT quarantine_id FROM quarantine")[0]
+    with pytest.raises(QuarantineError, match="no column"):
+        release(deployment.line.warehouse, str(held["quarantine_id"]), by="Officer", repairs={"upm": "A1"})
