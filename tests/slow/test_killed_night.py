@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
+import signal
+import tempfile
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from synthetic.world import make_world
 from tests.slow import killed_nights as kn
 
 pytestmark = pytest.mark.slow
@@ -22,38 +28,52 @@ def kill_points(calls: int) -> list[int]:
     return sorted({*spread, *(calls - last + point * last // LAST_POINTS for point in range(LAST_POINTS))})
 
 
+@dataclass(frozen=True)
+class Deployment:
+    """A deployment after its first night, and what an undisturbed second night over changed extracts makes of it."""
+
+    world: Path
+    first: Path
+    calls: int
+    expected: dict[str, str]
+
+
 @pytest.fixture(scope="module")
-def first_night(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A deployment after its first night; the nights that are killed are second nights over changed extracts."""
-    data = tmp_path_factory.mktemp("first") / "data"
-    status, _ = kn.forked(lambda: kn.run(small_world, data, "night1"))
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    folder = tmp_path_factory.mktemp("killed")
+    make_world(folder / "world", children=30, seed=11, nights=2)
+    status, _ = kn.forked(lambda: kn.run(folder / "world", folder / "first", "night1"))
     assert status == 0
-    return data
-
-
-def test_a_killed_night_run_again_is_the_night_it_would_have_been(
-    small_world: Path, first_night: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    undisturbed = tmp_path_factory.mktemp("undisturbed") / "data"
-    shutil.copytree(first_night, undisturbed)
-    status, calls = kn.forked(lambda: kn.run(small_world, undisturbed, "night2"))
+    shutil.copytree(folder / "first", folder / "undisturbed")
+    status, calls = kn.forked(lambda: kn.run(folder / "world", folder / "undisturbed", "night2"))
     assert status == 0
     assert calls is not None
-    points = kill_points(calls)
+    return Deployment(folder / "world", folder / "first", calls, kn.contents(folder / "world", folder / "undisturbed"))
+
+
+def killed_and_carried_on(deployment: Deployment, kill_at: int) -> str:
+    """What went wrong or differs after a kill at one call and the night again; empty if nothing does."""
+    world = deployment.world
+    with tempfile.TemporaryDirectory(dir=world.parent) as folder:
+        data = Path(folder) / "data"
+        shutil.copytree(deployment.first, data)
+        killed, _ = kn.forked(lambda: kn.run(world, data, "night2", kill_at))
+        if killed != signal.SIGKILL:
+            return f"the night was to be killed at call {kill_at} of {deployment.calls}"
+        if not kn.is_over(world, data, "night2"):
+            again, _ = kn.forked(lambda: kn.run(world, data, "night2"))
+            if again:
+                return f"after a kill at call {kill_at} the night does not run again"
+        found = kn.contents(world, data)
+    different = sorted(
+        name for name in deployment.expected.keys() | found.keys() if deployment.expected.get(name) != found.get(name)
+    )
+    return f"after a kill at call {kill_at} these differ: {', '.join(different)}" if different else ""
+
+
+def test_a_killed_night_run_again_is_the_night_it_would_have_been(deployment: Deployment) -> None:
+    points = kill_points(deployment.calls)
     assert len(points) >= 40
-    expected = kn.contents(small_world, undisturbed)
-    differences: dict[int, list[str]] = {}
-    for kill_at in points:
-        data = tmp_path_factory.mktemp("killed") / "data"
-        shutil.copytree(first_night, data)
-        killed, _ = kn.forked(lambda data=data, kill_at=kill_at: kn.run(small_world, data, "night2", kill_at))
-        assert killed == 9, f"the night was to be killed at call {kill_at} of {calls}"
-        if not kn.is_over(small_world, data, "night2"):
-            again, _ = kn.forked(lambda data=data: kn.run(small_world, data, "night2"))
-            assert again == 0, f"after a kill at call {kill_at} the night does not run again"
-        found = kn.contents(small_world, data)
-        different = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-        if different:
-            differences[kill_at] = different
-        shutil.rmtree(data.parent)
-    assert not differences
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        faults = pool.map(partial(killed_and_carried_on, deployment), points, chunksize=1)
+    assert [fault for fault in faults if fault] == []
