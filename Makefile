@@ -28,7 +28,7 @@ test: setup ## unit, integration and golden tests
 	@$(BIN)/pytest -q -n 2
 
 slow: setup ## killed nights, concurrent readers, canary, scale
-	@$(BIN)/pytest -q -m slow
+	@$(BIN)/pytest -q -n 2 -m slow
 
 field: setup ## third-party data, where it lies beside the checkout
 	@$(BIN)/pytest -q -m field -rs

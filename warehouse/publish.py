@@ -231,7 +231,8 @@ def _no_values_in_errors() -> Iterator[None]:
     except PolicyError as error:
         reason = str(error)
     except duckdb.Error as error:
-        if "space" in str(error).lower() and isinstance(error, duckdb.IOException):
+        full = any(word in str(error).lower() for word in ("space", "too large", "quota"))
+        if full and isinstance(error, duckdb.IOException):
             reason = "the disk is full; make room and publish again"
         elif isinstance(error, duckdb.OutOfMemoryException):
             reason = "memory or room for temporary files ran out; give more and publish again"

@@ -179,7 +179,7 @@ def test_a_full_disk_stops_the_night_and_running_again_carries_on(copied: Path) 
         "nightly",
         "--date",
         "2026-11-17",
-        before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest // 2, largest // 2)),
+        before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest // 8, largest // 8)),
         night="night2",
     )
     assert full.returncode == 1
