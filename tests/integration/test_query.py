@@ -276,7 +276,7 @@ def log_of(story: Story, folder: Path) -> AccessLog:
 def asked(story: Story, folder: Path, role: str, sql: str, **options: Any) -> int:
     log = log_of(story, folder)
     return querying.run(
-        story.marts, story.keys, role, sql, log=log, who="Ana", purpose="enquiry 7", clock=lambda: AT_2, **options
+        story.marts, story.keys, role, sql, log=log, who="Ana Beresford", purpose="enquiry 7", clock=lambda: AT_2, **options
     )
 
 
@@ -295,7 +295,7 @@ def test_a_look_is_logged_with_whom_it_named(story: Story, tmp_path: Path) -> No
     with pytest.raises(QueryError):
         asked(story, tmp_path, "practitioner", "SELECT CAST(given_names AS INTEGER) FROM children")
     first, unnamed, listed, pseudonyms, failed = log_of(story, tmp_path).looks(ROLES)
-    assert (first.who, first.purpose, first.role, first.action) == ("Ana", "enquiry 7", "practitioner", "query")
+    assert (first.who, first.purpose, first.role, first.action) == ("Ana Beresford", "enquiry 7", "practitioner", "query")
     assert (first.load_id, first.version, first.rows) == (NIGHT_2, NIGHT_2, 2)
     assert first.shown == {"p-amina", "p-amira"}
     assert unnamed.shown is None, "a question that names nobody may have been about anybody"
@@ -304,7 +304,7 @@ def test_a_look_is_logged_with_whom_it_named(story: Story, tmp_path: Path) -> No
     assert pseudonym(story.keys.pseudonym_salt("analyst"), "health.fhir:h1") in (pseudonyms.shown or ())
     assert (failed.shown, failed.rows) == (frozenset(), 0)
     content = (tmp_path / "log.sqlite").read_bytes()
-    assert not any(word in content for word in (b"p-amina", b"Ana", b"enquiry", b"given_names"))
+    assert not any(word in content for word in (b"p-amina", b"Ana Beresford", b"enquiry", b"given_names"))
 
 
 def test_what_cannot_be_logged_is_not_shown(story: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
