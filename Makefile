@@ -28,7 +28,8 @@ test: setup ## unit, integration and golden tests
 	@$(BIN)/pytest -q -n 2
 
 slow: setup ## killed nights, concurrent readers, canary, scale
-	@$(BIN)/pytest -q -n 2 -m slow
+	@$(BIN)/pytest -q -n 2 -m slow --ignore tests/slow/test_killed_night.py
+	@$(BIN)/pytest -q -m slow tests/slow/test_killed_night.py # forks: in a process that has done nothing else
 
 field: setup ## third-party data, where it lies beside the checkout
 	@$(BIN)/pytest -q -m field -rs
