@@ -276,7 +276,15 @@ def log_of(story: Story, folder: Path) -> AccessLog:
 def asked(story: Story, folder: Path, role: str, sql: str, **options: Any) -> int:
     log = log_of(story, folder)
     return querying.run(
-        story.marts, story.keys, role, sql, log=log, who="Ana Beresford", purpose="enquiry 7", clock=lambda: AT_2, **options
+        story.marts,
+        story.keys,
+        role,
+        sql,
+        log=log,
+        who="Ana Beresford",
+        purpose="enquiry 7",
+        clock=lambda: AT_2,
+        **options,
     )
 
 
@@ -295,7 +303,12 @@ def test_a_look_is_logged_with_whom_it_named(story: Story, tmp_path: Path) -> No
     with pytest.raises(QueryError):
         asked(story, tmp_path, "practitioner", "SELECT CAST(given_names AS INTEGER) FROM children")
     first, unnamed, listed, pseudonyms, failed = log_of(story, tmp_path).looks(ROLES)
-    assert (first.who, first.purpose, first.role, first.action) == ("Ana Beresford", "enquiry 7", "practitioner", "query")
+    assert (first.who, first.purpose, first.role, first.action) == (
+        "Ana Beresford",
+        "enquiry 7",
+        "practitioner",
+        "query",
+    )
     assert (first.load_id, first.version, first.rows) == (NIGHT_2, NIGHT_2, 2)
     assert first.shown == {"p-amina", "p-amira"}
     assert unnamed.shown is None, "a question that names nobody may have been about anybody"
