@@ -1,8 +1,10 @@
 -- How received text is read. Each macro takes text as received and gives NULL for what it cannot read: it never guesses.
 -- Sources: docs/sources.md 1.1 (check digits), 2.3 (dates), 2.4 (postcodes).
 
--- Text without surrounding space; blank is nothing.
-CREATE OR REPLACE MACRO tidy(t) AS nullif(trim(t, ' ' || chr(9) || chr(10) || chr(13) || chr(160)), '');
+-- Text without surrounding space; blank is nothing. Looking first is half the work of trimming what needs none.
+CREATE OR REPLACE MACRO tidy(t) AS
+    CASE WHEN regexp_matches(t, '^\s|\s$|\x{A0}') THEN nullif(trim(t, ' ' || chr(9) || chr(10) || chr(13) || chr(160)), '')
+         ELSE nullif(t, '') END;
 
 -- Digits only.
 CREATE OR REPLACE MACRO digits(t) AS nullif(regexp_replace(t, '[^0-9]', '', 'g'), '');
@@ -26,19 +28,17 @@ CREATE OR REPLACE MACRO is_test_nhs_number(t) AS replace(replace(t, ' ', ''), '-
 
 -- UPN: check letter modulus 23 over the alphabet without I, O, S; a letter at the end makes it temporary.
 CREATE OR REPLACE MACRO is_upn(t) AS
-    CASE WHEN t IS NULL THEN NULL ELSE list_transform([compact(t)], lambda u:
-        CASE WHEN u IS NULL THEN NULL ELSE coalesce(list_transform([try_cast(substr(u, 2, 11) AS BIGINT)], lambda n:
-            n >= 0 AND length(u) = 13 AND lpad(n::VARCHAR, 11, '0') = substr(u, 2, 11)
-            AND strpos('0123456789ABCDEFGHJKLMNPQRTUVWXYZ', substr(u, 13, 1)) > 0
-            AND substr('ABCDEFGHJKLMNPQRTUVWXYZ', 1 + (2 * (n // 10000000000 % 10) + 3 * (n // 1000000000 % 10)
-                + 4 * (n // 100000000 % 10) + 5 * (n // 10000000 % 10) + 6 * (n // 1000000 % 10) + 7 * (n // 100000 % 10)
-                + 8 * (n // 10000 % 10) + 9 * (n // 1000 % 10) + 10 * (n // 100 % 10) + 11 * (n // 10 % 10) + 12 * (n % 10)
-                + 13 * (strpos('0123456789', substr(u, 13, 1)) + strpos('ABCDEFGHJKLMNPQRTUVWXYZ', substr(u, 13, 1)) - 1))::INT % 23, 1)
-                = substr(u, 1, 1))[1], false) END)[1] END;
+    CASE WHEN compact(t) IS NULL THEN NULL WHEN NOT regexp_full_match(compact(t), '[A-HJ-NP-RT-Z][0-9]{11}[0-9A-HJ-NP-RT-Z]') THEN false
+    ELSE list_transform([compact(t)], lambda u: list_transform([substr(u, 2, 11)::BIGINT], lambda n:
+        substr('ABCDEFGHJKLMNPQRTUVWXYZ', 1 + (2 * (n // 10000000000 % 10) + 3 * (n // 1000000000 % 10)
+            + 4 * (n // 100000000 % 10) + 5 * (n // 10000000 % 10) + 6 * (n // 1000000 % 10) + 7 * (n // 100000 % 10)
+            + 8 * (n // 10000 % 10) + 9 * (n // 1000 % 10) + 10 * (n // 100 % 10) + 11 * (n // 10 % 10) + 12 * (n % 10)
+            + 13 * (strpos('0123456789', substr(u, 13, 1)) + strpos('ABCDEFGHJKLMNPQRTUVWXYZ', substr(u, 13, 1)) - 1))::INT % 23, 1)
+            = substr(u, 1, 1))[1])[1] END;
 CREATE OR REPLACE MACRO read_upn(t) AS CASE WHEN is_upn(tidy(t)) THEN compact(t) END;
 CREATE OR REPLACE MACRO upn_status(t) AS
-    CASE WHEN tidy(t) IS NULL THEN NULL WHEN NOT is_upn(tidy(t)) THEN 'invalid'
-         WHEN regexp_matches(compact(t), '[A-Z]$') THEN 'temporary' ELSE 'stated' END;
+    list_transform([compact(tidy(t))], lambda u: CASE WHEN u IS NULL THEN NULL WHEN NOT is_upn(u) THEN 'invalid'
+                                                      WHEN regexp_matches(u, '[A-Z]$') THEN 'temporary' ELSE 'stated' END)[1];
 
 -- Postcode: upper case, one space before the last three. Pseudo postcodes (ZZ99) are well formed and mean no fixed abode or unknown.
 CREATE OR REPLACE MACRO read_postcode(t) AS
@@ -52,7 +52,7 @@ CREATE OR REPLACE MACRO is_pseudo_postcode(t) AS read_postcode(t) LIKE 'ZZ99 %';
 
 -- Dates by the declared formats only. A year outside 1880-2100 is a slip of the keyboard, not a date.
 CREATE OR REPLACE MACRO read_date_as(t, formats) AS
-    CASE WHEN year(try_strptime(tidy(t), formats)) BETWEEN 1880 AND 2100 THEN try_strptime(tidy(t), formats)::DATE END;
+    list_transform([try_strptime(tidy(t), formats)], lambda d: CASE WHEN year(d) BETWEEN 1880 AND 2100 THEN d::DATE END)[1];
 CREATE OR REPLACE MACRO read_iso_date(t) AS
     CASE WHEN regexp_matches(tidy(t), '^\d{4}-\d{2}-\d{2}([T ].*)?$') AND substr(tidy(t), 1, 4)::INT BETWEEN 1880 AND 2100
          THEN try_cast(substr(tidy(t), 1, 10) AS DATE) END;
@@ -84,6 +84,8 @@ CREATE OR REPLACE MACRO is_date_as(t, formats) AS
     coalesce(year(try_strptime(tidy(t), formats)) BETWEEN 1880 AND 2100, CASE WHEN tidy(t) IS NULL THEN NULL ELSE false END);
 CREATE OR REPLACE MACRO is_iso_date(t) AS CASE WHEN tidy(t) IS NULL THEN NULL ELSE read_partial_date(t) IS NOT NULL END;
 CREATE OR REPLACE MACRO is_instant(t) AS CASE WHEN tidy(t) IS NULL THEN NULL ELSE read_instant(t) IS NOT NULL END;
-CREATE OR REPLACE MACRO is_integer(t) AS CASE WHEN tidy(t) IS NULL THEN NULL ELSE regexp_full_match(tidy(t), '[+-]?\d+(\.0+)?') END;
+CREATE OR REPLACE MACRO is_integer(t) AS
+    CASE WHEN NOT regexp_full_match(t, '[\s\x{A0}]*') THEN regexp_full_match(t, '[\s\x{A0}]*[+-]?\d+(\.0+)?[\s\x{A0}]*') END;
 CREATE OR REPLACE MACRO is_number(t) AS
-    CASE WHEN tidy(t) IS NULL THEN NULL ELSE regexp_full_match(tidy(t), '[+-]?\d+(\.\d+)?([eE][+-]?\d+)?') END;
+    CASE WHEN NOT regexp_full_match(t, '[\s\x{A0}]*')
+         THEN regexp_full_match(t, '[\s\x{A0}]*[+-]?\d+(\.\d+)?([eE][+-]?\d+)?[\s\x{A0}]*') END;

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -28,19 +28,21 @@ class GxChangedError(Exception):
     """This release of Great Expectations no longer has something this module leans on."""
 
 
+# What each suite being judged asks of DuckDB. By name, because GX copies an expectation's arguments some twenty times.
+_COUNTS: dict[str, str] = {}
+
+
 @dataclass(frozen=True)
 class Question:
-    """One expectation to be judged: its GX type and arguments, under a name of ours."""
+    """One standard to be judged."""
 
     name: str
-    expectation: str
-    arguments: dict[str, Any]
     severity: str
 
 
 @dataclass(frozen=True)
 class _Loaded:
-    """Great Expectations, patched and with our two expectations registered."""
+    """Great Expectations, with our expectation registered."""
 
     gx: Any
     configuration: Any
@@ -90,41 +92,44 @@ class Judge:
         while self._handed:
             self._handed.pop().close()
 
-    def answers(self, query: str, questions: Iterable[Question]) -> dict[str, Answer]:
-        """GX's verdict on each question about the rows of a query. A question that could not be run is `broken`.
+    def answers(self, counts: Callable[[Sequence[str]], str], questions: Iterable[Question]) -> dict[str, Answer]:
+        """GX's verdict on each standard. One that could not be run is `broken`.
 
-        GX computes a suite's numbers in one query, so one question that raises takes the others down with it:
-        those are asked again, one at a time.
+        `counts` gives, for names of standards, the SELECT of (standard, failing rows); a standard without a row has none
+        failing. One that raises takes the others of its query down with it: those are asked again, one at a time.
         """
         asked = list(questions)
-        answers = self._ask(query, asked)
+        answers = self._ask(counts, asked)
         broken = [question for question in asked if answers[question.name] == "broken"]
         if len(asked) > 1:
             for question in broken:
-                answers.update(self._ask(query, [question]))
+                answers.update(self._ask(counts, [question]))
         return answers
 
-    def _ask(self, query: str, questions: list[Question]) -> dict[str, Answer]:
+    def _ask(self, counts: Callable[[Sequence[str]], str], questions: list[Question]) -> dict[str, Answer]:
         self._assets += 1
-        name = f"rows {self._assets}"
+        name = f"{id(self)} {self._assets}"
         try:
-            asset = self._source.add_query_asset(name, query=query)
+            _COUNTS[name] = counts([question.name for question in questions])
+            asset = self._source.add_query_asset(name, query="SELECT 1 AS counted_elsewhere")
             batch = asset.get_batch(asset.build_batch_request())
             suite = self._loaded.gx.ExpectationSuite(
-                name=name, expectations=[self._expectation(question) for question in questions]
+                name=name, expectations=[self._expectation(question, name) for question in questions]
             )
             results = batch.validate(suite, result_format="BOOLEAN_ONLY").results
             answers = {result.expectation_config.meta["standard"]: _answer(result) for result in results}
         except Exception:
             # Whatever it says may hold data; what broke is found out by asking in SQL (run.py).
             answers = {}
+        finally:
+            _COUNTS.pop(name, None)
         # Nothing is passed by omission.
         return {question.name: answers.get(question.name, "broken") for question in questions}
 
-    def _expectation(self, question: Question) -> Any:
+    def _expectation(self, question: Question, counts: str) -> Any:
         return self._loaded.configuration(
-            type=question.expectation,
-            kwargs=question.arguments,
+            type="expect_no_row_to_fail",
+            kwargs={"standard": question.name, "counts": counts},
             meta={"standard": question.name},
             severity=question.severity,
         ).to_domain_obj()
@@ -135,7 +140,7 @@ class Judge:
 
 
 def load() -> _Loaded:
-    """Imports Great Expectations (5-12 s cold), once per process, telemetry off and DuckDB made known to it."""
+    """Imports Great Expectations (5-12 s cold), once per process, telemetry off and our expectation made known to it."""
     global _LOADED
     with _LOCK:
         if _LOADED is None:
@@ -147,8 +152,7 @@ def load() -> _Loaded:
                 from duckdb_sqlalchemy import ConnectionWrapper
                 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-                _keep_duckdb_connections()
-                _register_expectations()
+                _register_expectation()
             except (ImportError, AttributeError, TypeError) as error:
                 raise GxChangedError(
                     f"Great Expectations changed what Tessera leans on ({type(error).__name__}: {error}); "
@@ -172,60 +176,21 @@ def start_loading() -> threading.Thread:
     return thread
 
 
-class _DuckDB(str):
-    """A dialect name as GX compares them: by equality and by `.value`."""
-
-    __slots__ = ()
-
-    @property
-    def value(self) -> str:
-        return str(self)
-
-
-def _keep_duckdb_connections() -> None:
-    """Without this GX closes a DuckDB connection before fetching: every expectation says 'list index out of range'."""
-    from great_expectations.execution_engine import sqlalchemy_execution_engine as engine
-
-    dialects = engine._PERSISTED_CONNECTION_DIALECTS
-    if not any(dialect.value == "duckdb" for dialect in dialects):
-        engine._PERSISTED_CONNECTION_DIALECTS = (*dialects, _DuckDB("duckdb"))  # type: ignore[assignment]
-
-
-def _register_expectations() -> None:
-    """Two expectations of our own; defining a class registers it with GX under its name in snake case."""
-    import sqlalchemy as sa
+def _register_expectation() -> None:
+    """One expectation of our own; defining a class registers it with GX under its name in snake case."""
     from great_expectations.execution_engine import SqlAlchemyExecutionEngine
-    from great_expectations.expectations.expectation import BatchExpectation, ColumnMapExpectation
+    from great_expectations.expectations.expectation import BatchExpectation
     from great_expectations.expectations.expectation_configuration import parse_result_format
-    from great_expectations.expectations.metrics import ColumnMapMetricProvider, column_condition_partial
     from great_expectations.expectations.metrics.metric_provider import metric_value
     from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
     from great_expectations.validator.metric_configuration import MetricConfiguration
     from great_expectations.validator.validator import ValidationDependencies
 
-    class ColumnValuesRead(ColumnMapMetricProvider):
-        """A condition on the value, as SQL: GX has no regular expressions or check digits on DuckDB."""
+    class StandardsFailingRows(TableMetricProvider):
+        """How many rows fail each standard: one query for a whole suite. GX's own metrics would fetch persons' values."""
 
-        condition_metric_name = "column_values.read"
-        condition_value_keys = ("reads",)
-
-        @column_condition_partial(engine=SqlAlchemyExecutionEngine)
-        def _sqlalchemy(cls, column: Any, reads: str, **kwargs: Any) -> Any:  # noqa: N805
-            quoted = '"' + str(column.name).replace('"', '""') + '"'
-            return sa.literal_column(f"({reads.replace('{value}', quoted)})", sa.Boolean)
-
-    class ExpectColumnValuesToRead(ColumnMapExpectation):
-        """Expect every value that is there to meet a condition."""
-
-        reads: str
-        map_metric = "column_values.read"
-        success_keys = ("reads",)
-
-    class RowsFound(TableMetricProvider):
-        """How many rows each rule found: one query for all rules. GX's own query metric would fetch persons' values."""
-
-        metric_name = "rules.rows_found"
-        value_keys = ("found",)
+        metric_name = "standards.failing_rows"
+        value_keys = ("counts",)
 
         @metric_value(engine=SqlAlchemyExecutionEngine)
         def _sqlalchemy(
@@ -237,31 +202,29 @@ def _register_expectations() -> None:
             runtime_configuration: Any,
         ) -> dict[str, int]:
             with execution_engine.get_connection() as connection:
-                counted = connection.exec_driver_sql(
-                    f"SELECT rule, count(*) FROM ({metric_value_kwargs['found']}\n) GROUP BY rule"
-                )
-                return {rule: int(rows) for rule, rows in counted.fetchall()}
+                counted = connection.exec_driver_sql(_COUNTS[metric_value_kwargs["counts"]])
+                return {standard: int(rows) for standard, rows in counted.fetchall()}
 
-    class ExpectRuleToFindNoRows(BatchExpectation):
-        """Expect a rule to have found none: `found` is a SELECT of (rule) for every row that any rule found."""
+    class ExpectNoRowToFail(BatchExpectation):
+        """Expect no row to fail a standard."""
 
-        rule: str
-        found: str
-        metric_dependencies = ("rules.rows_found",)
-        success_keys = ("found",)
+        standard: str
+        counts: str
+        metric_dependencies = ("standards.failing_rows",)
+        success_keys = ("counts",)
         domain_keys = ("batch_id",)
 
         def get_validation_dependencies(self, execution_engine: Any = None, runtime_configuration: Any = None) -> Any:
             """The one metric, said directly: GX would work out the same from some twenty copies of each expectation."""
             counted = MetricConfiguration(
-                "rules.rows_found",
+                "standards.failing_rows",
                 metric_domain_kwargs={"batch_id": self.batch_id},
-                metric_value_kwargs={"found": self.found},
+                metric_value_kwargs={"counts": self.counts},
             )
             return ValidationDependencies({counted.metric_name: counted}, parse_result_format("BOOLEAN_ONLY"))
 
         def _validate(self, metrics: Any, runtime_configuration: Any = None, execution_engine: Any = None) -> Any:
-            return {"success": metrics["rules.rows_found"].get(self.rule, 0) == 0}
+            return {"success": metrics["standards.failing_rows"].get(self.standard, 0) == 0}
 
 
 def _answer(result: Any) -> Answer:

@@ -58,11 +58,15 @@ def record(
 
 def _open_and_go_on(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, tables: Collection[str]) -> None:
     """A failure of a row that failed before is the same spell, whatever version of the row it is."""
+    tables = _named_in(con, "unmatched", tables)
     # A row that lost against another of its own file is no version of the key: it is known by itself, as a row held back is.
-    keys = _union(
-        f"SELECT raw_row_id, CASE WHEN superseded_seq = load_seq THEN raw_row_id ELSE source_key END AS row_key "
-        f"FROM {_raw(feed, table)} WHERE raw_row_id IN (SELECT raw_row_id FROM temp.unmatched)"
-        for table in tables
+    keys = (
+        _union(
+            f"SELECT raw_row_id, CASE WHEN superseded_seq = load_seq THEN raw_row_id ELSE source_key END AS row_key "
+            f"FROM {_raw(feed, table)} WHERE raw_row_id IN (SELECT raw_row_id FROM temp.unmatched)"
+            for table in tables
+        )
+        or "SELECT NULL::VARCHAR AS raw_row_id, NULL::VARCHAR AS row_key LIMIT 0"
     )
     con.execute(
         f"""
@@ -95,10 +99,14 @@ def _end(
     as_before: Collection[str],
 ) -> None:
     """Ends what no longer fails, saying how; a standard that changed its mind is no repair."""
-    current = _union(
-        f"SELECT {_literal(table)} AS table_name, source_key AS row_key, raw_row_id FROM {_raw(feed, table)} "
-        f"WHERE superseded_seq IS NULL AND source_key IN (SELECT row_key FROM temp.lapsed)"
-        for table in tables
+    tables = _named_in(con, "lapsed", tables)
+    current = (
+        _union(
+            f"SELECT {_literal(table)} AS table_name, source_key AS row_key, raw_row_id FROM {_raw(feed, table)} "
+            f"WHERE superseded_seq IS NULL AND source_key IN (SELECT row_key FROM temp.lapsed)"
+            for table in tables
+        )
+        or "SELECT NULL::VARCHAR AS table_name, NULL::VARCHAR AS row_key, NULL::VARCHAR AS raw_row_id LIMIT 0"
     )
     con.execute(
         f"""
@@ -116,6 +124,12 @@ def _end(
         """,
         {"load_id": load_id, "as_before": list(as_before), "agency": feed.agency, "feed": feed.name},
     )
+
+
+def _named_in(con: duckdb.DuckDBPyConnection, failures: str, tables: Collection[str]) -> list[str]:
+    """Those of the tables that these failures are of: a feed can have thirty, and looking into each costs."""
+    named = {row[0] for row in con.execute(f"SELECT DISTINCT table_name FROM temp.{failures}").fetchall()}
+    return [table for table in tables if table in named]
 
 
 def _union(selects: Iterable[str]) -> str:

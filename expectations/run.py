@@ -3,7 +3,7 @@
 Cost follows what changed: Great Expectations is asked about the rows of this load alone, and not at all where nothing
 is new; the failures of rows that stay current stand. A standard that is new, was changed, or broke last time is asked
 about all current rows. So the results are those of judging everything, every night. A rule's SQL is run once: the rows it
-finds are kept in memory, and Great Expectations is asked whether there are any.
+finds are kept in memory, and Great Expectations is asked whether there are any. The columns of a table are judged in one pass.
 What must not live here: what Great Expectations needs inside (gx_duckdb.py), what is expected (suite.py).
 
 No value of a person passes through Python: failing rows go from SELECT to INSERT, and of an exception only its class is
@@ -13,9 +13,10 @@ kept, since DuckDB's messages quote the data.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from connectors.contract import Feed, Table
@@ -66,8 +67,8 @@ class _Task:
 
     standard: Standard
     since: int
-    # A rule's SELECT; for a column's standard its failing rows (raw_row_id, load_id, file_id, row_number, local_id, value).
-    sql: str
+    # A rule's SELECT.
+    sql: str = ""
 
 
 def check_feed(
@@ -177,29 +178,24 @@ def _judge(
     answers: dict[str, gx_duckdb.Answer] = {}
     try:
         with gx_duckdb.Judge(warehouse.cursor) as judge:
-            for query, group in _suites(feed, tasks):
-                answers |= judge.answers(query, [_question(task) for task in group])
+            for counts, group in _suites(feed, tasks):
+                asked = [gx_duckdb.Question(task.standard.name, task.standard.severity) for task in group]
+                answers |= judge.answers(counts, asked)
     except gx_duckdb.GxChangedError as error:
         return {task.standard.name: str(error) for task in tasks}
     except Exception as error:
         reason = f"Great Expectations could not be started ({type(error).__name__})"
         return {task.standard.name: reason for task in tasks}
-    failing = [task for task in tasks if answers[task.standard.name] != "pass"]
+    unanswered = [name for name, answer in answers.items() if answer == "broken"]
+    broken |= {name: f"Great Expectations could not run {name}" for name in unanswered}
+    failing = [task for task in tasks if answers[task.standard.name] == "fail"]
     _keep_rows_found(warehouse.con, feed, [task for task in failing if task.standard.sql], load_id, states)
+    for group in _of_one_scan(failing).values():
+        _keep_failing_values(warehouse.con, feed, group, load_id)
     kept = dict(warehouse.con.execute("SELECT expectation, count(*) FROM temp.failing GROUP BY expectation").fetchall())
-    for task in failing:
-        name = task.standard.name
-        try:
-            rows = kept.get(name, 0) if task.standard.sql else _keep_failing_values(warehouse.con, feed, task, load_id)
-        except Exception as error:
-            broken[name] = f"{type(error).__name__} while judging {name}; see its SQL"
-        else:
-            if answers[name] == "broken":
-                broken[name] = f"Great Expectations could not run {name}"
-            elif rows == 0:
-                broken[name] = f"{name} fails but points at no current row; see its SQL"
-        if name in broken:
-            warehouse.con.execute("DELETE FROM temp.failing WHERE expectation = ?", [name])
+    for name in (task.standard.name for task in failing):
+        if not kept.get(name):
+            broken[name] = f"{name} fails but points at no current row; see its SQL"
     return broken
 
 
@@ -223,47 +219,55 @@ def _find(con: duckdb.DuckDBPyConnection, tasks: Sequence[_Task]) -> dict[str, s
     return broken
 
 
-def _suites(feed: Feed, tasks: Iterable[_Task]) -> Iterable[tuple[str, list[_Task]]]:
-    """One suite per table and age of its standards, so that GX reads the rows once; rules bring their own SQL."""
-    suites: dict[tuple[str, int], list[_Task]] = {}
+def _suites(feed: Feed, tasks: Sequence[_Task]) -> Iterable[tuple[Callable[[Sequence[str]], str], list[_Task]]]:
+    """One suite per table and age of its standards, so that the rows are read once, and one for all rules."""
+    if rules := [task for task in tasks if task.standard.sql]:
+        yield _counts_found, rules
+    for group in _of_one_scan(tasks).values():
+        yield partial(_counts_of_values, feed, group), group
+
+
+def _of_one_scan(tasks: Iterable[_Task]) -> dict[tuple[str, int], list[_Task]]:
+    """Columns' standards by the rows they judge."""
+    groups: dict[tuple[str, int], list[_Task]] = {}
     for task in tasks:
-        suites.setdefault(("", 0) if task.standard.sql else (task.standard.table, task.since), []).append(task)
-    for (table, since), group in suites.items():
-        if not table:
-            yield "SELECT 1 AS rules", group
-            continue
-        columns = sorted({str(task.standard.column) for task in group})
-        tidied = ", ".join(f"tidy({_q(column)}) AS {_q(column)}" for column in columns)
-        yield f"SELECT {tidied} FROM {_raw(feed, table)} WHERE {_window(since)}", group
+        if not task.standard.sql:
+            groups.setdefault((task.standard.table, task.since), []).append(task)
+    return groups
+
+
+def _counts_found(names: Sequence[str]) -> str:
+    asked = ", ".join(_literal(name) for name in names)
+    return f"SELECT expectation, count(*) FROM {SCHEMA}.found WHERE expectation IN ({asked}) GROUP BY expectation"
+
+
+def _counts_of_values(feed: Feed, group: Sequence[_Task], names: Sequence[str]) -> str:
+    """How many values do not meet the condition of each of these standards, in one pass."""
+    asked = [task.standard for task in group if task.standard.name in set(names)]
+    counts = ", ".join(f"count(*) FILTER (WHERE NOT ({_condition(standard)}))" for standard in asked)
+    return (
+        f"SELECT unnest([{', '.join(_literal(standard.name) for standard in asked)}]), unnest([{counts}]) "
+        f"FROM ({_values(feed, group[0], asked)})"
+    )
+
+
+def _values(feed: Feed, of: _Task, asked: Iterable[Standard], *others: str) -> str:
+    """The rows to be judged: the columns that are spoken of, without surrounding space, and others as received."""
+    columns = sorted({str(standard.column) for standard in asked})
+    tidied = [f"tidy({_q(column)}) AS {_q('value of ' + column)}" for column in columns]
+    return f"SELECT {', '.join([*others, *tidied])} FROM {_raw(feed, of.standard.table)} WHERE {_window(of.since)}"
+
+
+def _condition(standard: Standard) -> str:
+    return standard.holds.replace(VALUE, _q(f"value of {standard.column}"))
 
 
 def _task(feed: Feed, standard: Standard, since: int, workings: Workings) -> _Task:
-    table = feed.table(standard.table)
     if not standard.sql:
-        return _Task(standard, since, _failing_values(feed, table, standard, since))
+        return _Task(standard, since)
+    table = feed.table(standard.table)
     rows = f"(SELECT * FROM {_raw(feed, table.name)} WHERE {_window(since)})"
     return _Task(standard, since, workings.sql(standard.sql, rows=rows, quarantine=_quarantine(feed, table)))
-
-
-def _question(task: _Task) -> gx_duckdb.Question:
-    standard = task.standard
-    asked = (
-        {"rule": standard.name, "found": f"SELECT expectation AS rule FROM {SCHEMA}.found"}
-        if standard.sql
-        else dict(standard.arguments)
-    )
-    return gx_duckdb.Question(standard.name, standard.expectation, asked, standard.severity)
-
-
-def _failing_values(feed: Feed, table: Table, standard: Standard, since: int) -> str:
-    """The rows whose value does not meet the condition that Great Expectations was asked about."""
-    return f"""
-        SELECT raw_row_id, load_id, file_id, row_number, local_id, value
-        FROM (SELECT raw_row_id, load_id, file_id, row_number, {_local_id(table)} AS local_id,
-                     tidy({_q(str(standard.column))}) AS value
-              FROM {_raw(feed, table.name)} WHERE {_window(since)})
-        WHERE NOT ({standard.holds.replace(VALUE, "value")})
-    """
 
 
 # Files are named as they were received; a failure found before keeps the night on which it was found.
@@ -276,28 +280,38 @@ _NAMED_AND_FIRST_FOUND = """
 """
 
 
-def _keep_failing_values(con: duckdb.DuckDBPyConnection, feed: Feed, task: _Task, load_id: str) -> int:
-    standard = task.standard
-    kept = con.execute(
+def _keep_failing_values(con: duckdb.DuckDBPyConnection, feed: Feed, group: Sequence[_Task], load_id: str) -> None:
+    """The rows whose value does not meet a condition that Great Expectations was asked about, in one pass."""
+    standards = [task.standard for task in group]
+    table = feed.table(standards[0].table)
+    failed = ", ".join(
+        f"CASE WHEN NOT ({_condition(standard)}) THEN {{'place': {place}, 'value': {_q(f'value of {standard.column}')}}} END"
+        for place, standard in enumerate(standards, start=1)
+    )
+    origin = ("raw_row_id", "load_id", "file_id", "row_number", f"{_local_id(table)} AS local_id")
+    con.execute(
         f"""
         INSERT INTO temp.failing
-        SELECT coalesce(s.load_id, $load_id), $agency, $feed, $table, f.expectation, $severity, f.raw_row_id, n.name,
-               f.row_number, f.local_id, $column, f.value, $hint
-        FROM (SELECT $name AS expectation, * FROM ({task.sql})) f
+        SELECT coalesce(s.load_id, $load_id), $agency, $feed, $table, f.expectation, $severities[f.place], f.raw_row_id, n.name,
+               f.row_number, f.local_id, $columns[f.place], f.value, $hints[f.place]
+        FROM (SELECT raw_row_id, load_id, file_id, row_number, local_id, failed.place, failed.value,
+                     $names[failed.place] AS expectation
+              FROM (SELECT raw_row_id, load_id, file_id, row_number, local_id, unnest([{failed}]) AS failed
+                    FROM ({_values(feed, group[0], standards, *origin)}))
+              WHERE failed IS NOT NULL) f
         {_NAMED_AND_FIRST_FOUND}
         """,
         {
             "load_id": load_id,
             "agency": feed.agency,
             "feed": feed.name,
-            "table": standard.table,
-            "name": standard.name,
-            "severity": standard.severity,
-            "column": standard.column,
-            "hint": standard.hint,
+            "table": table.name,
+            "names": [standard.name for standard in standards],
+            "severities": [standard.severity for standard in standards],
+            "columns": [standard.column for standard in standards],
+            "hints": [standard.hint for standard in standards],
         },
     )
-    return int(kept.fetchall()[0][0])
 
 
 def _keep_rows_found(
@@ -361,10 +375,10 @@ def _keep_rows_found(
 def _rows_to_point_at(feed: Feed, table: Table) -> str:
     """Rows a rule can find: current, beaten by another of their own file, or held back; `held` is what they hold."""
     names = ", ".join(_literal(column.name) for column in table.columns)
-    values = ", ".join(f"tidy({_q(column.name.lower())})" for column in table.columns)
+    values = ", ".join(_q(column.name.lower()) for column in table.columns)
     return f"""
         SELECT raw_row_id, {_literal(table.name)} AS table_name, load_id, load_seq, file_id, row_number,
-               {_local_id(table)} AS local_id, MAP([{names}], [{values}]) AS held
+               {_local_id(table)} AS local_id, MAP([{names}], list_transform([{values}], lambda value: tidy(value))) AS held
         FROM {_raw(feed, table.name)}
         WHERE (superseded_seq IS NULL OR superseded_seq = load_seq)
           AND raw_row_id IN (SELECT raw_row_id FROM {SCHEMA}.found)

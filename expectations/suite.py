@@ -1,4 +1,4 @@
-"""Contract → standards: what is expected of each column and table of a feed, each a Great Expectations expectation.
+"""Contract → standards: what is expected of each column and table of a feed.
 
 Declarations only. What must not live here: running anything (run.py), what Great Expectations needs inside
 (gx_duckdb.py), an agency's name. Rules that a column cannot say stand in their agency's folder (rules.py).
@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import md5
 from pathlib import Path
-from typing import Any
 
 from connectors import reading
 from connectors.contract import Column, Feed, Kind, Rule, Table
@@ -41,7 +39,7 @@ _DATE_WORDS = {
 
 @dataclass(frozen=True)
 class Standard:
-    """One thing expected of a feed, and the Great Expectations expectation it becomes (`expectation`, `arguments`).
+    """One thing expected of a feed; Great Expectations is asked to expect that no row fails it.
 
     A column's standard has `holds`: a condition on {value}, the text without surrounding space; a blank is nothing and
     passes all but presence. A rule has `sql` instead: a SELECT that returns `raw_row_id` of each failing row, and may
@@ -60,8 +58,6 @@ class Standard:
     severity: Severity
     hint: str
     sensitivity: Sensitivity
-    expectation: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
     holds: str = ""
     sql: str = ""
     whole: bool = False
@@ -104,7 +100,6 @@ class Standard:
             severity=severity,
             hint=hint,
             sensitivity=sensitivity,
-            expectation="expect_rule_to_find_no_rows",
             sql=sql,
             whole=bool(_BEYOND_ITS_ROWS.search(sql)) if whole is None else whole,
             speaks_of_held_rows=speaks_of_held_rows,
@@ -118,8 +113,6 @@ class Standard:
             self.column,
             self.severity,
             self.hint,
-            self.expectation,
-            sorted((name, str(value)) for name, value in self.arguments.items()),
             self.holds,
             self.sql,
             self.whole,
@@ -160,7 +153,6 @@ def _of_column(table: Table, column: Column) -> list[Standard]:
             _column_standard(
                 table, column, "is_present", f"{column.name} is filled in", f"{VALUE} IS NOT NULL",
                 column.hint or f"Fill in {column.name}: {column.meaning}.",
-                expectation="expect_column_values_to_not_be_null",
             )
         )  # fmt: skip
     if column.allowed is not None:
@@ -169,8 +161,7 @@ def _of_column(table: Table, column: Column) -> list[Standard]:
         standards.append(
             _column_standard(
                 table, column, "is_a_known_code", f"{column.name} is one of the codes in force",
-                f"{VALUE} IN ({codes})" if codes else "false", column.hint or f"Use one of: {shown}.",
-                expectation="expect_column_values_to_be_in_set", arguments={"value_set": list(column.allowed)},
+                f"list_contains([{codes}]::VARCHAR[], {VALUE})", column.hint or f"Use one of: {shown}.",
             )
         )  # fmt: skip
     if (reads := _reads(column)) is not None:
@@ -229,16 +220,9 @@ def _column_standard(
     holds: str,
     hint: str,
     *,
-    expectation: str = "expect_column_values_to_read",
-    arguments: Mapping[str, Any] | None = None,
     off_when: str = "",
     severity: Severity | None = None,
 ) -> Standard:
-    own = (
-        {"reads": holds}
-        if arguments is None and expectation == "expect_column_values_to_read"
-        else dict(arguments or {})
-    )
     return Standard(
         name=f"{table.name}.{column.name}.{what}",
         title=title,
@@ -247,8 +231,6 @@ def _column_standard(
         severity=severity or column.severity,
         hint=hint,
         sensitivity=column.sensitivity,
-        expectation=expectation,
-        arguments={"column": column.name, **own},
         holds=holds,
         off_when=off_when,
     )

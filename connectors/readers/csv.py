@@ -107,8 +107,9 @@ def _whole(con: duckdb.DuckDBPyConnection, relation: str, text: Text, shape: _Sh
         return False
     rows = con.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0]
     header = sum(name.count("\n") for name in shape.header)
-    within = _line_ends_within(con, relation, text.lines.end) if text.quotes else 0
-    return bool(1 + header + rows + within == text.lines.count)
+    left = text.lines.count - (1 + header + rows)
+    # A row takes at least one line: where there is a row for every line, none was skipped and none reached over two.
+    return left == 0 or (text.quotes and left == _line_ends_within(con, relation, text.lines.end))
 
 
 def _line_ends_within(con: duckdb.DuckDBPyConnection, relation: str, line_end: str) -> int:

@@ -20,91 +20,85 @@ def con():
     return con
 
 
-def question(name, expectation, **arguments):
-    return Question(name, expectation, arguments, "warning")
+NAMES = {
+    "sex present": "sex IS NOT NULL",
+    "name present": "name IS NOT NULL",
+    "sex known": "sex IN ('M', 'F', 'X')",
+    # Percent, colon, quote and brace must reach DuckDB as they are.
+    "name reads": "name NOT LIKE '%:b''{3}'",
+    "name short": "length(name) < 6",
+    "a %s:b '{0}'": "n > 0 -- a comment",
+    "raises": "name::INT > 0",
+    "no such macro": "no_such_macro(name)",
+    "no such column": "nope IS NOT NULL",
+}
 
 
-PRESENT = "expect_column_values_to_not_be_null"
-IN_SET = "expect_column_values_to_be_in_set"
-READ = "expect_column_values_to_read"
-RULE = "expect_rule_to_find_no_rows"
+def counts(names):
+    return " UNION ALL ".join(
+        f"SELECT '{name.replace(chr(39), chr(39) * 2)}', count(*) FROM child WHERE NOT ({NAMES[name]}\n)"
+        for name in names
+    )
 
 
-def test_persisted_dialects_are_where_we_patch_them():
-    gx_duckdb.load()
-    from great_expectations.execution_engine import sqlalchemy_execution_engine as engine
-
-    assert [d.value for d in engine._PERSISTED_CONNECTION_DIALECTS][-1] == "duckdb"
-    assert "duckdb" in engine._PERSISTED_CONNECTION_DIALECTS
-    gx_duckdb._keep_duckdb_connections()
-    assert [d.value for d in engine._PERSISTED_CONNECTION_DIALECTS].count("duckdb") == 1
+def questions(*names):
+    return [Question(name, "warning") for name in names]
 
 
-def test_without_the_patch_nothing_is_judged(con, monkeypatch):
-    """The day this passes unpatched the patch can go."""
-    gx_duckdb.load()
-    from great_expectations.execution_engine import sqlalchemy_execution_engine as engine
-
-    unpatched = tuple(d for d in engine._PERSISTED_CONNECTION_DIALECTS if d.value != "duckdb")
-    monkeypatch.setattr(engine, "_PERSISTED_CONNECTION_DIALECTS", unpatched)
+def test_each_standard_passes_or_fails(con):
+    asked = ["sex present", "name present", "sex known", "name reads", "name short", "a %s:b '{0}'"]
     with Judge(con.cursor) as judge:
-        assert judge.answers("SELECT * FROM child", [question("a", PRESENT, column="sex")]) == {"a": "broken"}
-
-
-def test_each_kind_of_expectation_passes_and_fails(con):
-    with Judge(con.cursor) as judge:
-        answers = judge.answers(
-            "SELECT * FROM child",
-            [
-                question("sex present", PRESENT, column="sex"),
-                question("name present", PRESENT, column="name"),
-                question("sex known", IN_SET, column="sex", value_set=["M", "F", "X"]),
-                question("sex coded", IN_SET, column="sex", value_set=["M", "F"]),
-                # Percent, colon, quote and brace must reach DuckDB as they are.
-                question("name reads", READ, column="name", reads="{value} NOT LIKE '%:b''{3}'"),
-                question("name short", READ, column="name", reads="length({value}) < 6"),
-                question("rule finds", RULE, rule="a %s", found="SELECT 'a %s' AS rule FROM child -- a comment"),
-                question("rule finds nothing", RULE, rule="b", found="SELECT 'a %s' AS rule FROM child -- a comment"),
-            ],
-        )
+        answers = judge.answers(counts, questions(*asked))
     assert answers == {
         "sex present": "pass",
         "name present": "fail",
         "sex known": "pass",
-        "sex coded": "fail",
         "name reads": "pass",
         "name short": "fail",
-        "rule finds": "fail",
-        "rule finds nothing": "pass",
+        "a %s:b '{0}'": "pass",
     }
+
+
+def test_a_standard_without_a_count_has_no_failing_row(con):
+    with Judge(con.cursor) as judge:
+        answers = judge.answers(lambda names: "SELECT 'b', 2", questions("a", "b"))
+    assert answers == {"a": "pass", "b": "fail"}
 
 
 def test_one_that_raises_is_broken_and_takes_no_other_down(con):
     with Judge(con.cursor) as judge:
         answers = judge.answers(
-            "SELECT * FROM child",
-            [
-                question("present", PRESENT, column="name"),
-                question("raises", READ, column="name", reads="{value}::INT > 0"),
-                question("no such macro", READ, column="name", reads="no_such_macro({value})"),
-                question("no such column", PRESENT, column="nope"),
-                question("no such table", RULE, rule="a", found="SELECT rule FROM nope"),
-                question("coded", IN_SET, column="sex", value_set=["M", "F", "X"]),
-            ],
+            counts, questions("name present", "raises", "no such macro", "no such column", "sex known")
         )
     assert answers == {
-        "present": "fail",
+        "name present": "fail",
         "raises": "broken",
         "no such macro": "broken",
         "no such column": "broken",
-        "no such table": "broken",
-        "coded": "pass",
+        "sex known": "pass",
     }
 
 
-def test_a_query_that_raises_breaks_all(con):
+def test_counts_that_cannot_be_stated_break_all(con):
     with Judge(con.cursor) as judge:
-        assert judge.answers("SELECT * FROM nope", [question("a", PRESENT, column="name")]) == {"a": "broken"}
+        assert judge.answers(lambda names: "SELECT * FROM nope", questions("a")) == {"a": "broken"}
+        assert judge.answers(lambda names: NAMES["nobody"], questions("a")) == {"a": "broken"}
+
+
+def test_severities_reach_great_expectations(con):
+    seen = []
+    from great_expectations.datasource.fluent.interfaces import Batch
+
+    kept = Batch.validate
+
+    def validate(self, *args, **kwargs):
+        seen.append(kept(self, *args, **kwargs))
+        return seen[-1]
+
+    with pytest.MonkeyPatch.context() as patch, Judge(con.cursor) as judge:
+        patch.setattr(Batch, "validate", validate)
+        judge.answers(counts, [Question("name short", "info"), Question("name present", "critical")])
+    assert seen[-1].get_max_severity_failure().value == "critical"
 
 
 def test_boolean_only_results_and_logs_hold_no_value(con, caplog, capfd):
@@ -121,9 +115,9 @@ def test_boolean_only_results_and_logs_hold_no_value(con, caplog, capfd):
 
     with pytest.MonkeyPatch.context() as patch, Judge(con.cursor) as judge:
         patch.setattr(Batch, "validate", validate)
-        judge.answers("SELECT * FROM child", [question("short", READ, column="name", reads="length({value}) < 6")])
+        judge.answers(counts, questions("name short"))
         assert "Canarywharf" not in str(seen[-1].to_json_dict())
-        judge.answers("SELECT * FROM child", [question("raises", READ, column="name", reads="{value}::INT > 0")])
+        judge.answers(counts, questions("raises"))
         # GX itself quotes the data when something raises: the reason why no result and no log of its is kept.
         assert "Canarywharf" in str(seen[-1].to_json_dict())
     output = capfd.readouterr()
@@ -141,7 +135,7 @@ def test_telemetry_is_off_and_nothing_leaves_the_machine(con, monkeypatch):
     with Judge(con.cursor) as judge:
         assert judge._source.data_context.config.analytics_enabled is False
         assert judge._source.data_context.get_docs_sites_urls() == []
-        judge.answers("SELECT * FROM child", [question("present", PRESENT, column="name")])
+        judge.answers(counts, questions("name present"))
 
 
 def test_the_connection_ends_with_the_judge():
@@ -155,7 +149,9 @@ def test_the_connection_ends_with_the_judge():
         return handed[-1]
 
     with Judge(cursor) as judge:
-        assert judge.answers("SELECT * FROM t", [question("a", PRESENT, column="a")]) == {"a": "pass"}
+        assert judge.answers(lambda names: "SELECT 'a', count(*) FROM t WHERE a IS NULL", questions("a")) == {
+            "a": "pass"
+        }
     for closed in handed:
         with pytest.raises(duckdb.ConnectionException):
             closed.execute("SELECT 1")

@@ -47,14 +47,14 @@ def test_each_constraint_becomes_one_standard_named_for_what_it_says():
     ]
     by_name = {standard.name: standard for standard in standards}
     present = by_name["ppn.ppn_id.is_present"]
-    assert (present.expectation, present.severity) == ("expect_column_values_to_not_be_null", "critical")
+    assert (present.holds, present.severity) == ("{value} IS NOT NULL", "critical")
     assert present.hint == "Fill in ppn_id: Notice."
     dob = by_name["ppn.child_dob.is_a_date"]
     assert dob.title == "child_dob is a date written DD/MM/YYYY"
     assert dob.hint == "Ask the officer."
     assert dob.sensitivity is Sensitivity.IDENTIFYING
     risk = by_name["ppn.risk.is_a_known_code"]
-    assert risk.arguments == {"column": "risk", "value_set": ["S", "M", "it's H"]}
+    assert risk.holds == "list_contains(['S', 'M', 'it''s H']::VARCHAR[], {value})"
     assert risk.hint == "Use one of: S, M, it's H."
 
 
