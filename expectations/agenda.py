@@ -34,9 +34,12 @@ class Step:
     command: str
 
 
-def worst_first(standards: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Failing standards in the order in which they want attention: by harm, then severity; counts only break ties."""
-    failing = [row for row in standards if row["status"] in _FAILING]
+def worst_first(standards: Iterable[Mapping[str, Any]], *, waived_too: bool = False) -> list[Mapping[str, Any]]:
+    """Failing standards in the order in which they want attention: by harm, then severity; counts only break ties.
+
+    Before all stands what an agency promised and did not keep. What is waived whole is left out unless `waived_too`.
+    """
+    failing = [row for row in standards if row["status"] in _FAILING and (row["open"] or waived_too)]
     return sorted(failing, key=_rank)
 
 
@@ -67,10 +70,12 @@ def steps(standards: Sequence[Mapping[str, Any]], contacts: Mapping[str, str]) -
 
 def _rank(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
+        not row["overdue"],
+        not row["open"],
         HARMS.index(row["harm"]),
         _SEVERITIES.index(row["severity"]),
         row["new"] == 0,
-        -row["failed"],
+        -row["open"],
         row["feed"],
         row["expectation"],
     )
@@ -78,7 +83,12 @@ def _rank(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _because(failing: Sequence[Mapping[str, Any]]) -> list[str]:
     """A phrase for each kind of harm, worst first."""
-    said = [f"the feed stands still: {row['expectation']}" for row in failing if row["severity"] == "critical"]
+    said = [
+        f"promised by {row['expected_by']} and still failing: {row['expectation']}, {_count(row['open'], 'row')}"
+        for row in failing
+        if row["overdue"]
+    ]
+    said += [f"the feed stands still: {row['expectation']}" for row in failing if row["severity"] == "critical"]
     rest = [row for row in failing if row["severity"] != "critical"]
     held, missing, silent, rows = (
         [row for row in rest if _is_held(row)],
@@ -87,26 +97,26 @@ def _because(failing: Sequence[Mapping[str, Any]]) -> list[str]:
         [row for row in rest if row["table_name"] and not _is_held(row) and not _is_missing(row)],
     )
     if held:
-        said.append(f"{_count(sum(row['failed'] for row in held), 'row')} held back")
+        said.append(f"{_count(sum(row['open'] for row in held), 'row')} held back")
     if missing:
         tables = _some([row["table_name"] for row in missing])
-        said.append(f"{max(row['failed'] for row in missing)} named before are missing now ({tables})")
+        said.append(f"{max(row['open'] for row in missing)} named before are missing now ({tables})")
     said += [f"{row['expectation']}: {row['message']}" for row in silent]
     for harm in HARMS[1:]:
         of_harm = [row for row in rows if row["harm"] == harm]
         if of_harm:
-            failed, new = sum(row["failed"] for row in of_harm), sum(row["new"] for row in of_harm)
-            said.append(f"{harm.replace('_', ' ')}: {_count(failed, 'row')}, {new:,} new")
-    fixed = sum(row["fixed"] for row in failing)
-    return [*said, f"{_count(fixed, 'row')} fixed"] if fixed else said
+            rows_open, new = sum(row["open"] for row in of_harm), sum(row["new"] for row in of_harm)
+            said.append(f"{harm.replace('_', ' ')}: {_count(rows_open, 'row')}, {new:,} new")
+    for what in ("fixed", "waived"):
+        if counted := sum(row[what] for row in failing):
+            said.append(f"{_count(counted, 'row')} {what}")
+    return said
 
 
 def _command(feed: str, failing: Sequence[Mapping[str, Any]]) -> str:
-    if any(_is_held(row) for row in failing):
-        return f"tessera quarantine list {feed}"
     if not any(row["table_name"] for row in failing):
         return "tessera sources"
-    return f"tessera quality {feed}"
+    return f"tessera quality pack {feed} --out {feed}.xlsx"
 
 
 def _count(number: int, what: str) -> str:

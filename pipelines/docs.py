@@ -241,7 +241,7 @@ def _commands(command: Any, path: tuple[str, ...]) -> list[tuple[str, str, list[
 
 def _parameter(parameter: Any) -> list[str]:
     is_option = parameter.param_type_name == "option"
-    name = ", ".join((*parameter.opts, *parameter.secondary_opts)) if is_option else parameter.name.upper()
+    name = "`, `".join((*parameter.opts, *parameter.secondary_opts)) if is_option else parameter.name.upper()
     said = getattr(parameter, "help", None) or ""
     if parameter.multiple:
         said += " May be repeated."

@@ -7,6 +7,7 @@ def expected() -> tuple[type[Exception], ...]:
     """Exceptions whose messages are written for users and hold no person's value."""
     from connectors.conform import ConformError
     from connectors.transports import SourceUnreachable
+    from expectations.workbook import WorkbookError
     from linkage.models import ModelError
     from linkage.train import TrainingError
     from pipelines.night import NightFailed, NightLocked
@@ -17,11 +18,13 @@ def expected() -> tuple[type[Exception], ...]:
     from warehouse.land import UnbalancedBooksError
     from warehouse.landing import LandingError
     from warehouse.publish import PublishError
+    from warehouse.quality_acts import QualityActError
     from warehouse.quarantine import QuarantineError
     from warehouse.query import QueryError
     from warehouse.store import StoreError
 
     return (
         ConformError, SourceUnreachable, ModelError, TrainingError, NightFailed, NightLocked, DecisionError, WarehouseError, KeyFileError,
-        UnbalancedBooksError, LandingError, PublishError, QuarantineError, QueryError, RebuildError, StoreError,
+        UnbalancedBooksError, LandingError, PublishError, QuarantineError, QueryError, RebuildError, StoreError, QualityActError,
+        WorkbookError,
     )  # fmt: skip

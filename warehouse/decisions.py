@@ -17,7 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from warehouse.store import Cipher, Store
+from warehouse.store import Cipher, Store, in_force
 
 KINDS = ("must_link", "cannot_link", "seal")
 UNDO = "undo"
@@ -74,7 +74,7 @@ class Decisions:
         """Takes back a decision, or the taking back of one. Seals are for governance; to others they are not there."""
         _asked_for(reason, author)
         every = self.all()
-        standing = {entry["decision_id"] for entry in _in_force(every)}
+        standing = {entry["decision_id"] for entry in in_force(every, "decision_id")}
         found = next((entry for entry in every if entry["decision_id"] == decision_id), None)
         if found is None or (not governance and _speaks_of_a_seal(found, every)):
             raise DecisionError(f"no decision {decision_id}; see tessera decisions list")
@@ -116,7 +116,7 @@ class Decisions:
     def listed(self, *, governance: bool = False) -> list[dict[str, Any]]:
         """Every decision with what became of it. What speaks of a seal is there for governance alone."""
         every = self.all()
-        in_force = {entry["decision_id"] for entry in _in_force(every)}
+        holding = {entry["decision_id"] for entry in in_force(every, "decision_id")}
         standing = _standing(every)
         counting = {entry["decision_id"] for entry in _counting(standing)}
         sealed = {_pair(entry) for entry in standing if entry["kind"] == "seal"}
@@ -126,7 +126,7 @@ class Decisions:
                 continue
             # To everybody else a decision that a seal outranks stands as it was taken.
             hidden = not governance and _pair(entry) in sealed
-            if entry["decision_id"] not in in_force:
+            if entry["decision_id"] not in holding:
                 status = "undone"
             elif entry["kind"] == UNDO or entry["decision_id"] in counting or hidden:
                 status = "stands"
@@ -220,17 +220,8 @@ def _pair(entry: dict[str, Any]) -> tuple[str, str]:
     return entry["record_id_a"], entry["record_id_b"]
 
 
-def _in_force(every: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What nobody took back, oldest first. An undoing comes later than what it undoes, so the last word is read first."""
-    undone: set[str] = set()
-    for entry in sorted(every, key=lambda entry: entry["number"], reverse=True):
-        if entry["undoes"] and entry["decision_id"] not in undone:
-            undone.add(entry["undoes"])
-    return [entry for entry in every if entry["decision_id"] not in undone]
-
-
 def _standing(every: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [entry for entry in _in_force(every) if entry["kind"] != UNDO]
+    return [entry for entry in in_force(every, "decision_id") if entry["kind"] != UNDO]
 
 
 def _counting(standing: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from typing import Any, TypedDict
 
 import duckdb
 
-from warehouse import engine, schema
+from warehouse import engine, quality_acts, schema
 from warehouse.access import Policy, PolicyError, load_policy
 from warehouse.keys import Keys
 from warehouse.seals import hide_sealed
@@ -48,6 +48,8 @@ _SHARED = (
     "searched_agency",
     "feed_news",
     "failing_spell",
+    "treated_failure",
+    "treated_standard",
 )
 
 # Columns of a view's SQL that only a mart's <view>_history holds: from when to when a row was known, and what
@@ -117,10 +119,11 @@ def publish(
     keep: int = DEFAULT_KEEP,
     feeds: Iterable[ConfiguredFeed] = (),
     sealed: Iterable[tuple[str, str]] = (),
+    acts: Iterable[Mapping[str, Any]] = (),
 ) -> Publication:
     """Builds a mart for every role from the core as it is, then switches readers to all of them at once.
 
-    `sealed`: pairs of records whose persons no view may show together.
+    `sealed`: pairs of records whose persons no view may show together. `acts`: what people did about what fails.
     """
     if not _LOAD_ID.fullmatch(load_id):
         raise PublishError(f"load_id {load_id!r} cannot name a file; use letters, digits, '.', '_' and '-'")
@@ -133,7 +136,7 @@ def publish(
         version = _new_version(marts_dir, policy, load_id)
         _discard_all_but(marts_dir, policy, before)
     with _no_values_in_errors(), _cursor(warehouse) as con:
-        types = _prepare(con, load_id, feeds, sealed)
+        types = _prepare(con, load_id, feeds, sealed, acts)
         policy.check(types)
         _compute_shared_views(con, policy, types)
         files = {role: _build(con, marts_dir, keys, policy, role, version, types) for role in policy.roles}
@@ -248,6 +251,7 @@ def _prepare(
     load_id: str,
     feeds: Iterable[ConfiguredFeed],
     sealed: Iterable[tuple[str, str]],
+    acts: Iterable[Mapping[str, Any]],
 ) -> dict[str, dict[str, str]]:
     """Makes the shared tables and, as mart_<view>, every view over them; returns view -> column -> type."""
     con.execute("SET VARIABLE published_load_id = ?", [load_id])
@@ -260,6 +264,7 @@ def _prepare(
             [feed["agency"], feed["feed"], feed.get("expect_days"), feed.get("configured", True)],
         )
     hide_sealed(con, sealed)
+    quality_acts.make_table(con, acts)
     for name in _SHARED:
         sql = (_SQL / "publish" / f"{name}.sql").read_text(encoding="utf-8")
         con.execute(f"CREATE TEMP TABLE {name} AS {sql}")

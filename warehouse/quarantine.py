@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from warehouse.engine import Warehouse
 from warehouse.schema import RAW_COLUMNS, raw_table
@@ -18,6 +19,35 @@ def release(warehouse: Warehouse, quarantine_id: str, *, by: str, repairs: Mappi
 
     Raises QuarantineError for an unknown row, one released before, or a repair of a column the row does not have.
     """
+    check(warehouse, quarantine_id, repairs)
+    with warehouse.transaction() as con:
+        con.execute(
+            "UPDATE quarantine SET released_by = ?, repairs = ? WHERE quarantine_id = ?",
+            [by, json.dumps(dict(repairs)), quarantine_id],
+        )
+
+
+def held_rows(warehouse: Warehouse, quarantine_ids: list[str]) -> dict[str, dict[str, Any]]:
+    """Rows held back or once held back, by quarantine_id: their feed, content, and who released them.
+
+    Raises QuarantineError where one is not known.
+    """
+    found = {
+        row["quarantine_id"]: row
+        for row in warehouse.rows(
+            "SELECT quarantine_id, agency || '.' || feed AS feed, content, released_by FROM quarantine "
+            "WHERE list_contains(?::VARCHAR[], quarantine_id)",
+            [quarantine_ids],
+        )
+    }
+    unknown = [quarantine_id for quarantine_id in quarantine_ids if quarantine_id not in found]
+    if unknown:
+        raise QuarantineError(f"{', '.join(unknown[:4])}: no such row; see tessera quarantine list")
+    return found
+
+
+def check(warehouse: Warehouse, quarantine_id: str, repairs: Mapping[str, str]) -> None:
+    """Raises QuarantineError unless this row can be released so."""
     held = warehouse.rows(
         "SELECT agency, feed, table_name, released_by FROM quarantine WHERE quarantine_id = ?", [quarantine_id]
     )
@@ -37,8 +67,3 @@ def release(warehouse: Warehouse, quarantine_id: str, *, by: str, repairs: Mappi
     unknown = sorted(set(repairs) - set(columns))
     if unknown:
         raise QuarantineError(f"{quarantine_id}: no column(s) {', '.join(unknown)}; the row has {', '.join(columns)}")
-    with warehouse.transaction() as con:
-        con.execute(
-            "UPDATE quarantine SET released_by = ?, repairs = ? WHERE quarantine_id = ?",
-            [by, json.dumps(dict(repairs)), quarantine_id],
-        )

@@ -202,22 +202,23 @@ def write(
     _check_format(form)
     if not isinstance(target, (str, Path)):
         return _write_to(relation, form, target, shown)
-    final = Path(target)
+    with own_file(Path(target), text=form != "parquet") as file:
+        return _write_to(relation, form, file, shown)
+
+
+@contextmanager
+def own_file(final: Path, *, text: bool) -> Iterator[Any]:
+    """A file that appears only when it is whole, and for nobody but its owner."""
     unfinished = final.with_name(f".{final.name}.unfinished")
     try:
         handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with (
-            os.fdopen(handle, "wb")
-            if form == "parquet"
-            else os.fdopen(handle, "w", encoding="utf-8", newline="") as file
-        ):
-            count = _write_to(relation, form, file, shown)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") if text else os.fdopen(handle, "wb") as file:
+            yield file
         unfinished.replace(final)
     except OSError as error:
         raise QueryError(f"{final}: {error.strerror}; nothing was written") from error
     finally:
         unfinished.unlink(missing_ok=True)
-    return count
 
 
 # Opening
@@ -351,9 +352,9 @@ def _write_table(relation: duckdb.DuckDBPyRelation, stream: TextIO, shown: Shown
 def _write_csv(relation: duckdb.DuckDBPyRelation, stream: TextIO, shown: Shown) -> int:
     # The line end of RFC 4180, with which a lone carriage return within a cell is quoted too.
     writer, count = csv.writer(stream, lineterminator="\r\n"), 0
-    writer.writerow([_harmless(column) for column in relation.columns])
+    writer.writerow([harmless(column) for column in relation.columns])
     for row in _each(relation, shown):
-        writer.writerow([_harmless(value) if isinstance(value, str) else _plain(value) for value in row])
+        writer.writerow([harmless(value) if isinstance(value, str) else _plain(value) for value in row])
         count += 1
     return count
 
@@ -393,9 +394,14 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """Text that a spreadsheet does not run as a formula."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return f"'{text}" if runs_as_formula(text) else text
+
+
+def runs_as_formula(text: str) -> bool:
+    """Whether a spreadsheet would take the text for a formula."""
+    return text.startswith(_FORMULA_STARTS)
 
 
 def _printable(text: str) -> str:

@@ -391,7 +391,10 @@ OPERATIONS: dict[str, Relation] = {
                 Field("superseded", "BIGINT", "Rows", _O),
                 Field("quarantined", "BIGINT", "Rows", _O),
                 Field(
-                    "status", "VARCHAR", "landed, unchanged, failed, held_back (with the rest of its set) or unused", _O
+                    "status",
+                    "VARCHAR",
+                    "landed, unchanged, failed, held_back (with the rest of its set), unused, or released from quarantine",
+                    _O,
                 ),
                 Field("message", "VARCHAR", "What went wrong, where, what was allowed, next step", _O),
             ),

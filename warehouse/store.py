@@ -1,7 +1,7 @@
 """The decisions store as a database: what people did, kept outside the warehouse, append-only.
 
 SQLite by default, PostgreSQL by URL. What lives here: opening it, and encrypting what stands in its rows. What must not: what a table of
-it means (decisions.py, access_log.py), and any change or removal of a row.
+it means (decisions.py, quality_acts.py, access_log.py), and any change or removal of a row.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from cryptography.fernet import Fernet, InvalidToken
@@ -76,3 +78,15 @@ class Store:
                     if column.name not in known:
                         kind = column.type.compile(engine.dialect)
                         connection.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}"))
+
+
+def in_force(every: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """What nobody took back, in the order given; `name` is the column that `undoes` points at.
+
+    An undoing comes later than what it undoes, so the last word is read first.
+    """
+    undone: set[str] = set()
+    for entry in sorted(every, key=lambda entry: entry["number"], reverse=True):
+        if entry["undoes"] and entry[name] not in undone:
+            undone.add(entry["undoes"])
+    return [entry for entry in every if entry[name] not in undone]

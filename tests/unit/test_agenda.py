@@ -11,7 +11,8 @@ from expectations.agenda import Step
 def standard(expectation: str, harm: str = "wrong_account", **more: Any) -> dict[str, Any]:
     table = expectation.partition(".")[0] if "." in expectation else ""
     row = {"feed": "toy.marks", "table_name": table, "expectation": expectation, "severity": "warning", "harm": harm}
-    return {**row, "status": "warn", "failed": 1, "new": 0, "still": 1, "fixed": 0, "message": None, **more}
+    row |= {"status": "warn", "failed": 1, "new": 0, "still": 1, "fixed": 0, "waived": 0, "message": None, **more}
+    return {"open": row["failed"] - row["waived"], "expected_by": None, "overdue": False, **row}
 
 
 def test_one_row_held_back_comes_before_ten_thousand_old_codes() -> None:
@@ -49,11 +50,11 @@ def test_each_feed_is_one_step_to_whom_it_concerns() -> None:
         Step(
             "toy.list", "toy.list",
             "5 named before are missing now (visit, child); not_stale: latest extract of 2026-11-01, 14 days ago",
-            "tessera quality toy.list",
+            "tessera quality pack toy.list --out toy.list.xlsx",
         ),
         Step(
             "the register's desk", "toy.marks", "3 rows held back; wrong account: 1,200 rows, 200 new; 1 row fixed",
-            "tessera quarantine list toy.marks",
+            "tessera quality pack toy.marks --out toy.marks.xlsx",
         ),
     ]  # fmt: skip
 
@@ -69,3 +70,20 @@ def test_what_could_not_run_is_no_failure_and_goes_to_the_data_team() -> None:
             "tessera quality toy.marks",
         )
     ]
+
+
+def test_what_is_waived_is_no_work_and_what_was_promised_in_vain_comes_first() -> None:
+    rows = [
+        standard("mark.rows_readable_and_keyed", "unseen"),
+        standard("mark.waived", "unseen", failed=4, waived=4),
+        standard("mark.in_part", failed=5, waived=2),
+        standard("mark.late", "untidy", expected_by="2026-11-10", overdue=True),
+    ]
+    assert [row["expectation"] for row in agenda.worst_first(rows)] == [
+        "mark.late", "mark.rows_readable_and_keyed", "mark.in_part",
+    ]  # fmt: skip
+    assert agenda.worst_first(rows, waived_too=True)[-1]["expectation"] == "mark.waived"
+    assert agenda.steps(rows, {})[0].because == (
+        "promised by 2026-11-10 and still failing: mark.late, 1 row; 1 row held back; wrong account: 3 rows, 0 new; "
+        "untidy: 1 row, 0 new; 2 rows waived"
+    )

@@ -2,6 +2,8 @@
 -- sorted by: agency, feed, expectation, source_file, row_number
 -- column column: Column that fails
 -- column state: new (began with the feed's last news) or still (failing for longer)
+-- column waived_until: Waived, by a person, up to and including this day; not counted as open
+-- column expected_by: Promised to be put right at its source by this day
 -- column address_protected: The row is about somebody whose address is restricted, or holds such an address
 WITH failures AS (
     SELECT * FROM quality_failure
@@ -9,6 +11,10 @@ WITH failures AS (
 
 spells AS (
     SELECT * FROM failing_spell WHERE ended_load_id IS NULL
+),
+
+treated AS (
+    SELECT * FROM treated_failure
 ),
 
 protected_rows AS (
@@ -40,6 +46,8 @@ SELECT
     spells.row_key,
     spells.failing_since,
     spells.state,
+    treated.waived_until,
+    treated.expected_by,
     failures.raw_row_id IN (SELECT raw_row_id FROM protected_rows)
     OR EXISTS (
         SELECT 1
@@ -57,3 +65,9 @@ LEFT JOIN spells
         AND failures.feed = spells.feed
         AND failures.expectation = spells.expectation
         AND failures.raw_row_id = spells.raw_row_id
+LEFT JOIN treated
+    ON
+        failures.agency = treated.agency
+        AND failures.feed = treated.feed
+        AND failures.expectation = treated.expectation
+        AND failures.raw_row_id = treated.raw_row_id

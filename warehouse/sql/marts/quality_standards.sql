@@ -3,6 +3,10 @@
 -- column new: Rows that began to fail with the feed's last news
 -- column still: Rows that have been failing for longer
 -- column fixed: Rows that failed until the feed's last news, and no longer do
+-- column waived: Failing rows that are waived; all of them where the whole standard is
+-- column open: Failing rows that are not waived
+-- column expected_by: Earliest day by which what is open was promised to be put right at its source
+-- column overdue: That day is past and it still fails
 -- column failing_since: Load in which the row that has failed longest began to
 WITH results AS (
     SELECT * FROM quality_result
@@ -33,28 +37,54 @@ spells AS (
     FROM failing_spell
     INNER JOIN nights ON failing_spell.failing_since = nights.load_id
     GROUP BY failing_spell.agency, failing_spell.feed, failing_spell.expectation
+),
+
+treated AS (
+    SELECT * FROM treated_standard
+),
+
+tonight AS (
+    SELECT date FROM published_night
+),
+
+waived AS (
+    SELECT
+        judged.*,
+        treated.expected_by,
+        CASE WHEN treated.waived_until IS NULL THEN coalesce(treated.waived, 0) ELSE judged.failed END AS waived
+    FROM judged
+    LEFT JOIN treated
+        ON
+            judged.agency = treated.agency
+            AND judged.feed = treated.feed
+            AND judged.expectation = treated.expectation
+    WHERE judged.is_last
 )
 
 SELECT
-    judged.load_id,
-    judged.agency,
-    judged.feed,
-    judged.table_name,
-    judged.expectation,
-    judged.severity,
-    judged.harm,
-    judged.status,
-    judged.evaluated,
-    judged.failed,
+    waived.load_id,
+    waived.agency,
+    waived.feed,
+    waived.table_name,
+    waived.expectation,
+    waived.severity,
+    waived.harm,
+    waived.status,
+    waived.evaluated,
+    waived.failed,
     coalesce(spells.new, 0) AS new,
     coalesce(spells.still, 0) AS still,
     coalesce(spells.fixed, 0) AS fixed,
     spells.failing_since,
-    judged.message
-FROM judged
+    waived.waived,
+    waived.failed - waived.waived AS open,
+    waived.expected_by,
+    coalesce(waived.failed > waived.waived AND waived.expected_by < tonight.date, false) AS overdue,
+    waived.message
+FROM waived
 LEFT JOIN spells
     ON
-        judged.agency = spells.agency
-        AND judged.feed = spells.feed
-        AND judged.expectation = spells.expectation
-WHERE judged.is_last
+        waived.agency = spells.agency
+        AND waived.feed = spells.feed
+        AND waived.expectation = spells.expectation
+CROSS JOIN tonight

@@ -1,0 +1,217 @@
+"""What people did about what fails: waived it, were promised a correction, put a row through again. Kept outside the warehouse.
+
+Append-only, as decisions are: an act is taken back by another act. What lives here: taking acts, which of them count, and
+showing what fails as they leave it. What must not: what fails, and in which order it is shown.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import sqlalchemy as sa
+
+from warehouse.store import Cipher, Store, in_force
+
+Kind = Literal["waive", "expect", "release"]
+UNDO = "undo"
+# A waiver is not for good: whoever gives it looks again within a year.
+LONGEST_DAYS = 366
+
+_SQL = Path(__file__).with_name("sql") / "publish"
+# What the marts and the screen of the moment work out alike, from the table quality_act and the rows that fail.
+_WORKED_OUT = ("treated_failure", "treated_standard")
+_ACT_COLUMNS = {
+    "act_id": "VARCHAR", "kind": "VARCHAR", "agency": "VARCHAR", "feed": "VARCHAR", "expectation": "VARCHAR", "row_key": "VARCHAR",
+    "until": "DATE", "reason": "VARCHAR", "author": "VARCHAR", "decided_at": "TIMESTAMP", "status": "VARCHAR",
+}  # fmt: skip
+
+
+class QualityActError(Exception):
+    """An act cannot be taken: says what was found, what is allowed, the next step."""
+
+
+class QualityActs:
+    """The acts of one deployment."""
+
+    def __init__(self, store: Store, key: bytes) -> None:
+        self._store, self._cipher = store, Cipher(key)
+        self._table = sa.Table(
+            "quality_act",
+            store.metadata,
+            sa.Column("act_id", sa.Integer, primary_key=True),
+            sa.Column("kind", sa.String(20), nullable=False),
+            sa.Column("feed", sa.String(120), nullable=False),
+            sa.Column("expectation", sa.String(200)),
+            sa.Column("row_key", sa.LargeBinary),  # of a release: the row held back
+            sa.Column("until", sa.Date),
+            sa.Column("repairs", sa.LargeBinary),
+            sa.Column("reason", sa.LargeBinary, nullable=False),
+            sa.Column("author", sa.LargeBinary, nullable=False),
+            sa.Column("decided_at", sa.DateTime, nullable=False),
+            sa.Column("undoes", sa.Integer),
+        )
+
+    def until(
+        self,
+        kind: Literal["waive", "expect"],
+        feed: str,
+        expectation: str,
+        row_keys: Sequence[str | None],
+        until: dt.date,
+        *,
+        today: dt.date,
+        reason: str,
+        author: str,
+        decided_at: dt.datetime,
+    ) -> list[str]:
+        """Waives a standard (row key None) or rows of it, or notes by when they are to be put right; returns the acts' numbers.
+
+        A later one on the same standard and row counts instead of an earlier one.
+        """
+        latest = today + dt.timedelta(days=LONGEST_DAYS)
+        if not today <= until <= latest:
+            raise QualityActError(
+                f"{until.isoformat()} is not between tonight's date {today.isoformat()} and {latest.isoformat()}; "
+                "what is waived or promised is looked at again within a year"
+            )
+        entries = [
+            {"kind": kind, "feed": feed, "expectation": expectation, "row_key": key, "until": until} for key in row_keys
+        ]
+        return self._take(entries, reason, author, decided_at)
+
+    def release(
+        self,
+        rows: Mapping[str, tuple[str, Mapping[str, str]]],
+        *,
+        reason: str,
+        author: str,
+        decided_at: dt.datetime,
+    ) -> list[str]:
+        """Notes that rows held back are put through again: quarantine_id to its feed and the columns that were repaired."""
+        entries = [
+            {"kind": "release", "feed": feed, "row_key": row, "repairs": json.dumps(dict(repairs))}
+            for row, (feed, repairs) in rows.items()
+        ]
+        return self._take(entries, reason, author, decided_at)
+
+    def undo(self, act_id: str, *, reason: str, author: str, decided_at: dt.datetime) -> str:
+        """Takes back a waiver or a promise, or the taking back of one. A row put through again cannot be taken back."""
+        every = self.all()
+        found = next((entry for entry in every if entry["act_id"] == act_id), None)
+        if found is None:
+            raise QualityActError(f"no act {act_id}; see tessera quality log")
+        if found["kind"] == "release":
+            raise QualityActError(
+                f"{act_id} put a row through again; that row is received. Ask the agency to send it right"
+            )
+        if act_id not in {entry["act_id"] for entry in in_force(every, "act_id")}:
+            raise QualityActError(f"{act_id} was undone already; see tessera quality log")
+        entry = {name: found[name] for name in ("feed", "expectation", "row_key", "until")}
+        return self._take([{**entry, "kind": UNDO, "undoes": found["number"]}], reason, author, decided_at)[0]
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every act ever taken, oldest first, whatever became of it."""
+        with self._store.engine().connect() as connection:
+            rows = connection.execute(sa.select(self._table).order_by(self._table.c.act_id)).all()
+        names = {row.act_id: self._cipher.public_number("Q", row.act_id) for row in rows}
+        return [
+            {
+                "number": row.act_id,
+                "act_id": names[row.act_id],
+                "kind": row.kind,
+                "feed": row.feed,
+                "expectation": row.expectation,
+                "row_key": self._open(row.row_key),
+                "until": row.until,
+                "repairs": json.loads(self._open(row.repairs) or "{}"),
+                "reason": self._open(row.reason),
+                "author": self._open(row.author),
+                "decided_at": row.decided_at,
+                "undoes": names.get(row.undoes),
+            }
+            for row in rows
+        ]
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Every act with what became of it: stands, undone, or replaced by a later one on the same."""
+        every = self.all()
+        standing = in_force(every, "act_id")
+        latest = {_about(entry): entry["act_id"] for entry in standing if entry["kind"] != UNDO}
+        listed = []
+        for entry in every:
+            if entry not in standing:
+                status = "undone"
+            elif entry["kind"] == UNDO or latest[_about(entry)] == entry["act_id"]:
+                status = "stands"
+            else:
+                status = "replaced"
+            listed.append({**entry, "status": status})
+        return listed
+
+    def _take(self, entries: Iterable[dict[str, Any]], reason: str, author: str, decided_at: dt.datetime) -> list[str]:
+        if not reason.strip() or not author.strip():
+            raise QualityActError("an act needs a reason and an author; give --reason and --author")
+        numbers = []
+        with self._store.engine().begin() as connection:
+            for entry in entries:
+                sealed = {name: self._seal(entry.get(name)) for name in ("row_key", "repairs")}
+                said = {"reason": self._seal(reason), "author": self._seal(author), "decided_at": decided_at}
+                result = connection.execute(self._table.insert().values({**entry, **sealed, **said}))
+                numbers.append(self._cipher.public_number("Q", result.inserted_primary_key[0]))  # type: ignore[index]
+        return numbers
+
+    def _seal(self, text: str | None) -> bytes | None:
+        return None if text is None else self._cipher.seal(text)
+
+    def _open(self, sealed: bytes | None) -> str | None:
+        return None if sealed is None else self._cipher.open(sealed)
+
+
+def _about(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What an act speaks of: of one kind and subject the latest counts."""
+    return entry["kind"], entry["feed"], entry["expectation"], entry["row_key"]
+
+
+# What fails as the acts leave it
+
+
+def make_table(con: duckdb.DuckDBPyConnection, acts: Iterable[Mapping[str, Any]]) -> None:
+    """Writes acts, as listed(), into the temporary table quality_act."""
+    columns = ", ".join(f'"{name}" {kind}' for name, kind in _ACT_COLUMNS.items())
+    con.execute(f"CREATE OR REPLACE TEMP TABLE quality_act ({columns})")
+    rows = []
+    for act in acts:
+        agency, _, feed = act["feed"].partition(".")
+        said = {**act, "agency": agency, "feed": feed}
+        rows.append([said[name] for name in _ACT_COLUMNS])
+    if rows:
+        con.executemany(f"INSERT INTO temp.quality_act VALUES ({', '.join('?' * len(_ACT_COLUMNS))})", rows)
+
+
+def show_now(con: duckdb.DuckDBPyConnection, acts: Iterable[Mapping[str, Any]]) -> None:
+    """Shows the mart's failing standards and rows with the acts taken since it was published, under their public names."""
+    make_table(con, acts)
+    con.execute("CREATE TEMP VIEW published_night AS SELECT load_id, date FROM mart.main.mart")
+    con.execute(
+        "CREATE TEMP VIEW failing_spell AS SELECT agency, feed, expectation, raw_row_id, row_key, "
+        "NULL::VARCHAR AS ended_load_id FROM mart.main.quality_failures"
+    )
+    for name in _WORKED_OUT:
+        con.execute(f"CREATE TEMP TABLE {name} AS {(_SQL / f'{name}.sql').read_text(encoding='utf-8')}")
+    con.execute(
+        "CREATE TEMP VIEW quality_failures AS SELECT f.* REPLACE (t.waived_until AS waived_until, t.expected_by AS expected_by) "
+        "FROM mart.main.quality_failures f LEFT JOIN temp.treated_failure t "
+        "USING (agency, feed, expectation, raw_row_id)"
+    )
+    con.execute(
+        "CREATE TEMP VIEW quality_standards AS WITH counted AS (SELECT s.* EXCLUDE (waived, open, expected_by, overdue), "
+        "CASE WHEN t.waived_until IS NULL THEN coalesce(t.waived, 0) ELSE s.failed END AS waived, t.expected_by "
+        "FROM mart.main.quality_standards s LEFT JOIN temp.treated_standard t USING (agency, feed, expectation)) "
+        "SELECT *, failed - waived AS open, coalesce(failed > waived AND expected_by < (SELECT date FROM published_night), false) "
+        "AS overdue FROM counted"
+    )
