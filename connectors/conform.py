@@ -155,7 +155,7 @@ def _select_rows(
         return False
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE unit_rows_all AS "
-        f"SELECT r.rowid AS place, {columns_r}, "
+        f"SELECT r.rowid AS place, r.raw_row_id, {columns_r}, "
         f"struct_pack(source_key := {key['r']}, raw_row_id := r.raw_row_id, extracted_at := r.extracted_at) AS lineage, "
         f"coalesce({retracted}, false) AS is_retracted FROM {raw} r SEMI JOIN temp.touched t ON {same} "
         f"WHERE r.superseded_seq IS NULL AND ({where})"
@@ -163,6 +163,9 @@ def _select_rows(
     con.execute(
         f"CREATE OR REPLACE TEMP VIEW unit_rows AS SELECT r.*, u.lineage FROM temp.unit_rows_all u JOIN {raw} r ON r.rowid = u.place "
         "WHERE NOT u.is_retracted"
+    )
+    con.execute(
+        "CREATE OR REPLACE TEMP VIEW unit_lineages AS SELECT raw_row_id, lineage FROM temp.unit_rows_all WHERE NOT is_retracted"
     )
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE touched_units AS "
@@ -178,7 +181,8 @@ def _stage(con: duckdb.DuckDBPyConnection, feed: Feed, output: Output, lookups: 
     relation = COMMON_MODEL.get(output.table)
     if relation is None:
         raise ConformError(f"{feed.id}: an output names {output.table}, which is no table of the common model")
-    sql = output.sql.replace("{rows}", "temp.unit_rows").replace("{feed}", feed.id).replace("{agency}", feed.agency)
+    sql = output.sql.replace("{rows}", "temp.unit_rows").replace("{lineages}", "temp.unit_lineages")
+    sql = sql.replace("{feed}", feed.id).replace("{agency}", feed.agency)
     sql = lookups.place(sql)
     try:
         given = [row[0] for row in con.execute(f"DESCRIBE {sql}").fetchall()]

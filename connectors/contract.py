@@ -104,9 +104,9 @@ class Output:
     `where` is a condition on raw rows: only rows that meet it belong to a unit of this output.
 
     In `sql`, {rows} stands for those raw rows: the contract's columns as text, `lineage` (to be selected as it is),
-    `scope`, `extracted_at`, `row_number`, `extra`; {raw_<table>} stands for all current rows of another raw table of
-    the feed, {<name>} for a Lookup: in a full delivery, news there makes every unit be worked out again; in a delta it
-    does not. The SELECT
+    `scope`, `extracted_at`, `row_number`, `extra`; {lineages} for their `raw_row_id` and `lineage` alone, which is
+    cheaper where a lookup has the rest; {raw_<table>} for all current rows of another raw table of the feed, {<name>}
+    for a Lookup: in a full delivery, news there makes every unit be worked out again; in a delta it does not. The SELECT
     names columns of the common-model table; those left out are empty. It gives `source_person_id`, from which record_id
     follows, and for events and spans a `ref` that is unique within the unit.
     `retracts` is a condition on raw rows: where it holds nothing new is said, and what the unit had said is retracted.

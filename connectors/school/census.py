@@ -138,7 +138,7 @@ _PERSON_RECORD = """
            ], x -> x IS NOT NULL) AS flags,
            p.census_day AS recorded_at
     FROM {person} p
-    JOIN {rows} r ON r.raw_row_id = p.raw_row_id
+    JOIN {lineages} r ON r.raw_row_id = p.raw_row_id
     LEFT JOIN {lived} h ON h.source_person_id = p.source_person_id AND h.rank = 1
     LEFT JOIN latest_ethnicity e ON e.source_person_id = p.source_person_id
     WHERE p.recency = 1"""
@@ -160,44 +160,43 @@ _NAMES = """
         FROM {person} WHERE middlenames IS NOT NULL
     ),
     distinctly AS (
-        SELECT source_person_id, kind, min(recency) AS recency, arg_min(raw_row_id, recency) AS raw_row_id,
-               arg_min(census_day, recency) AS census_day, first(given_names ORDER BY recency) AS given_names,
-               first(family_name ORDER BY recency) AS family_name
+        SELECT source_person_id, kind, min(recency) AS recency
         FROM said WHERE given_names IS NOT NULL OR family_name IS NOT NULL
         GROUP BY source_person_id, kind, lower(given_names), lower(family_name)
     )
     SELECT r.lineage, d.source_person_id, d.given_names, d.family_name,
            CASE WHEN d.kind <> 'current' OR d.recency = 1 THEN d.kind
                 WHEN d.census_day > p.census_day THEN 'alias' ELSE 'former' END AS kind
-    FROM distinctly d
+    FROM distinctly
+    JOIN said d USING (source_person_id, kind, recency)
     JOIN {person} p ON p.source_person_id = d.source_person_id AND p.recency = 1
-    JOIN {rows} r ON r.raw_row_id = d.raw_row_id
+    JOIN {lineages} r ON r.raw_row_id = d.raw_row_id
     WHERE d.kind <> 'preferred' OR lower(d.family_name) IS DISTINCT FROM lower(p.surname)"""
 
 # ULN: ten digits, the weighted sum (10 to 1) modulo 11 is 10, docs/sources.md 1.1.
 _IDENTIFIERS = """
     WITH claimed AS (
-        SELECT source_person_id, raw_row_id, recency, 'upn' AS scheme, upn AS value, upn_is AS status FROM {person}
+        SELECT source_person_id, recency, 'upn' AS scheme, upn AS value FROM {person} WHERE upn IS NOT NULL
         UNION ALL
-        SELECT source_person_id, raw_row_id, recency, 'former_upn', formerupn, upn_status(formerupn) FROM {person}
-        WHERE formerupn IS NOT NULL
+        SELECT source_person_id, recency, 'former_upn', formerupn FROM {person} WHERE formerupn IS NOT NULL
         UNION ALL
-        SELECT source_person_id, raw_row_id, recency, 'uln', uniquelearnernumber,
-               CASE WHEN length(uniquelearnernumber) = 10 AND regexp_full_match(uniquelearnernumber, '[1-9][0-9]+')
-                         AND list_sum(list_transform(
-                                 range(1, 11), i -> (11 - i) * try_cast(substr(uniquelearnernumber, i, 1) AS INT)
-                             )) % 11 = 10
-                    THEN 'stated' ELSE 'invalid' END
-        FROM {person} WHERE uniquelearnernumber IS NOT NULL
+        SELECT source_person_id, recency, 'uln', uniquelearnernumber FROM {person} WHERE uniquelearnernumber IS NOT NULL
     ),
     distinctly AS (
-        SELECT source_person_id, scheme, value, arg_min(raw_row_id, recency) AS raw_row_id,
-               arg_min(status, recency) AS status
-        FROM claimed WHERE value IS NOT NULL GROUP BY source_person_id, scheme, value
+        SELECT source_person_id, scheme, value, min(recency) AS recency
+        FROM claimed GROUP BY source_person_id, scheme, value
     )
-    SELECT r.lineage, d.source_person_id, d.scheme, d.value, d.status
+    SELECT r.lineage, d.source_person_id, d.scheme, d.value,
+           CASE WHEN d.scheme = 'upn' THEN p.upn_is
+                WHEN d.scheme = 'former_upn' THEN upn_status(d.value)
+                WHEN length(d.value) = 10 AND regexp_full_match(d.value, '[1-9][0-9]+')
+                     AND list_sum(list_transform(
+                             range(1, 11), i -> (11 - i) * try_cast(substr(d.value, i, 1) AS INT)
+                         )) % 11 = 10
+                THEN 'stated' ELSE 'invalid' END AS status
     FROM distinctly d
-    JOIN {rows} r ON r.raw_row_id = d.raw_row_id"""
+    JOIN {person} p USING (source_person_id, recency)
+    JOIN {lineages} r ON r.raw_row_id = p.raw_row_id"""
 
 # Driven by the pupil, because a new term makes an earlier home a previous one; the lineage is the address's own row.
 _PERSON_ADDRESSES = """
@@ -211,7 +210,7 @@ _PERSON_ADDRESSES = """
            d.postcode, nullif(d.uprn, '') AS uprn, d.census_day AS recorded_at
     FROM distinctly d
     JOIN {person} p ON p.source_person_id = d.source_person_id AND p.recency = 1
-    JOIN {rows} r ON r.raw_row_id = p.raw_row_id"""
+    JOIN {lineages} r ON r.raw_row_id = p.raw_row_id"""
 
 # One stay of a pupil at a school: told by the latest row that speaks of it, and of one term by the row that says the
 # pupil left. A stay that only a row on roll tells is open as of that census day.
@@ -238,7 +237,7 @@ _ENROLMENTS = """
            concat_ws('/', s.source_person_id, coalesce(s.school, '-'), coalesce(s.entered::VARCHAR, 'unknown')) AS ref,
            s.census_day AS recorded_at
     FROM {stay} s
-    JOIN {rows} r ON r.raw_row_id = s.raw_row_id
+    JOIN {lineages} r ON r.raw_row_id = s.raw_row_id
     WHERE s.telling = 1"""
 
 _ENROLLED = """
@@ -247,7 +246,7 @@ _ENROLLED = """
            concat_ws(' ', 'Joined', coalesce('school ' || s.school, 'a school')) AS title,
            concat_ws('/', s.source_person_id, coalesce(s.school, '-'), s.entered::VARCHAR) AS ref
     FROM {stay} s
-    JOIN {rows} r ON r.raw_row_id = s.raw_row_id
+    JOIN {lineages} r ON r.raw_row_id = s.raw_row_id
     WHERE s.entry_telling = 1 AND s.entered IS NOT NULL"""
 
 _LEFT = """
@@ -260,7 +259,7 @@ _LEFT = """
            concat_ws(' ', 'Left', coalesce('school ' || s.school, 'a school')) AS title,
            concat_ws('/', s.source_person_id, coalesce(s.school, '-'), s.departed::VARCHAR) AS ref
     FROM leaving s
-    JOIN {rows} r ON r.raw_row_id = s.raw_row_id"""
+    JOIN {lineages} r ON r.raw_row_id = s.raw_row_id"""
 
 # What the census says of a pupil each term without a date becomes a span over the census days on which it was said: it
 # starts on the first of them and, once something else is said, ends on the last. The code for "no" ends a span and
@@ -289,10 +288,14 @@ _STATES = """
     coded AS (
         SELECT source_person_id, raw_row_id, recency, census_day, column_name, upper(tidy(code)) AS code
         FROM (
-            FROM {person}
+            FROM (
+                SELECT source_person_id, raw_row_id, recency, census_day, senprovision, youngcarer, plaa, servicechild,
+                       boarder, language
+                FROM {person} WHERE on_roll
+            )
             UNPIVOT (code FOR column_name IN (senprovision, youngcarer, plaa, servicechild, boarder, language))
         )
-        WHERE on_roll AND tidy(code) IS NOT NULL
+        WHERE tidy(code) IS NOT NULL
     ),
     -- Most pupils are never anything but "no" and "English": they have no history to work out.
     remarkable AS (
@@ -327,7 +330,7 @@ _STATES = """
            s.until AS ended_on, coalesce(m.words, 'First language ' || s.code || ' (DfE code)') AS detail,
            s.code AS source_code, concat_ws('/', s.source_person_id, s.column_name, s.code, s.since::VARCHAR) AS ref
     FROM state s
-    JOIN {rows} r ON r.raw_row_id = s.raw_row_id
+    JOIN {lineages} r ON r.raw_row_id = s.raw_row_id
     LEFT JOIN meaning m ON m.column_name = s.column_name AND m.code = s.code
     WHERE m.code IS NOT NULL OR (s.column_name = 'language' AND s.code NOT IN ('ENG', 'ENB'))"""
 
@@ -357,7 +360,7 @@ _FREE_MEALS = f"""
            l.census_day AS recorded_at
     FROM latest l
     JOIN {{person}} p ON p.source_person_id = l.source_person_id AND p.recency = 1
-    JOIN {{rows}} r ON r.raw_row_id = p.raw_row_id"""
+    JOIN {{lineages}} r ON r.raw_row_id = p.raw_row_id"""
 
 _EXCLUSION_REASONS = {
     "PP": "physical assault against a pupil",
