@@ -329,14 +329,21 @@ def _keep_rows_found(
     if not tasks:
         return
     asked = [
-        (task.standard.name, table, task.standard.severity, task.standard.hint, task.standard.column, task.since)
+        (
+            task.standard.name,
+            table,
+            task.standard.severity,
+            task.standard.hint,
+            *_places(feed.table(table), task.standard),
+            task.since,
+        )
         for task in tasks
         for table in task.standard.tables
     ]
     con.execute(
         f"CREATE OR REPLACE TABLE {SCHEMA}.asked AS SELECT unnest($1::VARCHAR[]) AS expectation, "
         "unnest($2::VARCHAR[]) AS table_name, unnest($3::VARCHAR[]) AS severity, unnest($4::VARCHAR[]) AS hint, "
-        "unnest($5::VARCHAR[]) AS columns, unnest($6::BIGINT[]) AS since",
+        "unnest($5::VARCHAR[][]) AS columns, unnest($6::INT[][]) AS places, unnest($7::BIGINT[]) AS since",
         [list(column) for column in zip(*asked, strict=True)],
     )
     tables = [name for name in dict.fromkeys(table for _, table, *_ in asked) if name in states]
@@ -351,8 +358,8 @@ def _keep_rows_found(
         pointed_at AS ({" UNION ALL ".join(_rows_to_point_at(feed, feed.table(name)) for name in tables)}),
         f AS (
             SELECT found.* EXCLUDE (hint), coalesce(found.hint, asked.hint) AS hint, asked.severity,
-                   pointed_at.* EXCLUDE (raw_row_id),
-                   list_filter(string_split(coalesce(asked.columns, ''), ', '), c -> map_contains(held, c)) AS columns
+                   if(held IS NULL, [], asked.columns) AS columns,
+                   pointed_at.* EXCLUDE (raw_row_id, held), list_select(held, asked.places) AS held
             FROM found
             JOIN pointed_at ON pointed_at.raw_row_id = found.raw_row_id
             JOIN {SCHEMA}.asked ON asked.expectation = found.expectation AND asked.table_name = pointed_at.table_name
@@ -361,9 +368,9 @@ def _keep_rows_found(
         SELECT coalesce(s.load_id, $load_id), $agency, $feed, f.table_name, f.expectation, f.severity, f.raw_row_id,
                n.name, f.row_number, f.local_id,
                coalesce(f.column_name, nullif(array_to_string(f.columns, ', '), '')),
-               coalesce(f.value, CASE WHEN len(f.columns) = 1 THEN f.held[f.columns[1]]
+               coalesce(f.value, CASE WHEN len(f.held) = 1 THEN tidy(f.held[1])
                    ELSE nullif(array_to_string(list_transform(
-                       f.columns, c -> c || ' ' || coalesce(f.held[c], '(blank)')), ', '), '') END),
+                       list_zip(f.columns, f.held), said -> said[1] || ' ' || coalesce(tidy(said[2]), '(blank)')), ', '), '') END),
                f.hint
         FROM f
         {_NAMED_AND_FIRST_FOUND}
@@ -372,19 +379,24 @@ def _keep_rows_found(
     )
 
 
+def _places(table: Table, standard: Standard) -> tuple[list[str], list[int]]:
+    """Which columns of the table a rule speaks of, and their places among all."""
+    places = {column.name: place for place, column in enumerate(table.columns, start=1)}
+    columns = [name for name in (standard.column or "").split(", ") if name in places]
+    return columns, [places[name] for name in columns]
+
+
 def _rows_to_point_at(feed: Feed, table: Table) -> str:
     """Rows a rule can find: current, beaten by another of their own file, or held back; `held` is what they hold."""
-    names = ", ".join(_literal(column.name) for column in table.columns)
     values = ", ".join(_q(column.name.lower()) for column in table.columns)
     return f"""
         SELECT raw_row_id, {_literal(table.name)} AS table_name, load_id, load_seq, file_id, row_number,
-               {_local_id(table)} AS local_id, MAP([{names}], list_transform([{values}], lambda value: tidy(value))) AS held
+               {_local_id(table)} AS local_id, [{values}] AS held
         FROM {_raw(feed, table.name)}
         WHERE (superseded_seq IS NULL OR superseded_seq = load_seq)
           AND raw_row_id IN (SELECT raw_row_id FROM {SCHEMA}.found)
         UNION ALL
-        SELECT quarantine_id, {_literal(table.name)}, load_id, {_NEWEST}, file_id, row_number, NULL,
-               MAP([]::VARCHAR[], []::VARCHAR[])
+        SELECT quarantine_id, {_literal(table.name)}, load_id, {_NEWEST}, file_id, row_number, NULL, NULL
         FROM {_quarantine(feed, table)} WHERE quarantine_id IN (SELECT raw_row_id FROM {SCHEMA}.found)
     """
 

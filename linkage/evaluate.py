@@ -89,6 +89,7 @@ class Evaluation:
     without_insufficient_evidence: Score | None = None
     false_merges: dict[str, int] = field(default_factory=dict)
     with_perfect_reviewer: Score | None = None
+    with_perfect_reviewer_without_insufficient_evidence: Score | None = None
     review_load: dict[str, float] = field(default_factory=dict)
     missing: dict[str, int] = field(default_factory=dict)
 
@@ -153,7 +154,22 @@ def _found(con: duckdb.DuckDBPyConnection, truth: pd.DataFrame) -> pd.DataFrame:
     codes, _ = pd.factorize(frame.person_id)
     frame["found"] = np.where(codes >= 0, codes, -1 - np.arange(len(frame)))
     frame["who"] = pd.factorize(frame.who)[0]
+    frame["hopeless"] = _hopeless(frame)
     return frame
+
+
+def _traps_of(frame: pd.DataFrame) -> pd.Series:
+    """The traps each record is labelled with, without what is said of them."""
+    traps = frame["traps"] if "traps" in frame else pd.Series("", index=frame.index)
+    return traps.str.split(";").map(lambda names: {name.split(":")[0] for name in names if name})
+
+
+def _hopeless(frame: pd.DataFrame) -> pd.Series:
+    """Records that the truth itself says cannot be placed by what they hold."""
+    labelled = _traps_of(frame).map(lambda names: "insufficient_evidence" in names).astype(bool)
+    if "insufficient_evidence" in frame:
+        labelled |= frame.insufficient_evidence.str.lower().isin(["1", "true", "yes"])
+    return labelled
 
 
 def evaluate(con: duckdb.DuckDBPyConnection, truth: Path | pd.DataFrame, *, night: int | None = None) -> Evaluation:
@@ -208,14 +224,10 @@ def evaluate(con: duckdb.DuckDBPyConnection, truth: Path | pd.DataFrame, *, nigh
 def _traps(frame: pd.DataFrame, result: Evaluation) -> None:
     if "traps" not in frame and "insufficient_evidence" not in frame:
         return
-    traps = frame["traps"] if "traps" in frame else pd.Series("", index=frame.index)
-    labelled = traps.str.split(";").map(lambda names: {name.split(":")[0] for name in names if name})
+    labelled = _traps_of(frame)
     for name in sorted(set().union(*labelled)) if len(labelled) else ():
         result.by_trap[name] = _touching(frame, labelled.map(lambda names, name=name: name in names))
-    hopeless = labelled.map(lambda names: "insufficient_evidence" in names)
-    if "insufficient_evidence" in frame:
-        hopeless |= frame.insufficient_evidence.str.lower().isin(["1", "true", "yes"])
-    result.without_insufficient_evidence = _score(frame[~hopeless])
+    result.without_insufficient_evidence = _score(frame[~frame.hopeless])
 
 
 def _false_merges(frame: pd.DataFrame, everybody: pd.DataFrame, result: Evaluation) -> None:
@@ -264,3 +276,4 @@ def _review(con: duckdb.DuckDBPyConnection, frame: pd.DataFrame, result: Evaluat
     if "role" in reviewed:
         reviewed = reviewed[reviewed.role != "adult"]
     result.with_perfect_reviewer = _score(reviewed)
+    result.with_perfect_reviewer_without_insufficient_evidence = _score(reviewed[~reviewed.hopeless])

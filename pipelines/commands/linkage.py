@@ -41,10 +41,21 @@ def linkage_evaluate(
         out.print_json(json.dumps(found.to_dict(), default=str))
         return
     scores = {"overall": found.overall, "across agencies": found.across_agencies}
+    for words, score in {
+        "overall, leaving out records the truth calls hopeless": found.without_insufficient_evidence,
+        "overall, with a perfect reviewer": found.with_perfect_reviewer,
+        "both": found.with_perfect_reviewer_without_insufficient_evidence,
+    }.items():
+        if score is not None:
+            scores[words] = score
     scores |= {f"agencies {pair}": score for pair, score in found.by_agency_pair.items()}
     scores |= {f"{column} {value}": score for column, by in found.by_subgroup.items() for value, score in by.items()}
     scores |= {f"trap {trap}": score for trap, score in found.by_trap.items()}
     print_rows([_told(name, score) for name, score in scores.items()], False)
+    asked = found.review_load
+    out.print(
+        f"Left to a reviewer: {asked['questions']:,.0f} pairs, {100 * asked['per_record']:.2f} for every 100 records."
+    )
     gaps = ", ".join(f"{column} {100 * gap:.1f} points" for column, gap in found.largest_recall_gap.items())
     out.print(
         f"Largest gap in recall between groups of at least 100 true pairs: {gaps or 'no such groups in this truth'}."
