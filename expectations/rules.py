@@ -185,8 +185,8 @@ class Workings:
             return f"DATE '{(period.starts if name == 'collection_start' else period.ends).isoformat()}'"
         if period and name == "year":
             return str(period.year)
-        if year is not None and name == "rules_year":
-            return str(year)
+        if name == "rules_year":
+            return "NULL::INTEGER" if year is None else str(year)
         for table in self.feed.tables:
             if name == f"raw_{table.name}":
                 return f"(SELECT * FROM {self._received(table)} WHERE superseded_seq IS NULL)"
