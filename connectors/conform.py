@@ -40,6 +40,7 @@ def conform(con: duckdb.DuckDBPyConnection, feed: Feed, options: Mapping[str, An
     lookups = Lookups(con, feed, feed.lookups(options), loaded_seq)
     groups: dict[tuple[str, tuple[str, ...], str], list[Output]] = {}
     for output in feed.outputs(options):
+        _check_reads(feed, output)
         unit = output.unit or ("scope", *feed.table(output.reads).key)
         groups.setdefault((output.reads, tuple(name.lower() for name in unit), output.where or "true"), []).append(
             output
@@ -206,18 +207,38 @@ def _first_line(error: duckdb.Error) -> str:
     kind = type(error).__name__
     if isinstance(error, duckdb.BinderException | duckdb.ParserException | duckdb.CatalogException):
         return f"{kind}: {str(error).splitlines()[0]}"
+    if isinstance(error, duckdb.ConversionException):
+        return f"{kind}: a received value does not fit its column; read it by the macros of connectors/reading.sql, which never fail"
     return kind
 
 
-def _check_columns(feed: Feed, output: Output, relation: Relation, given: list[str]) -> None:
-    allowed = {*relation.names(), "lineage", "source_person_id", "ref"} - {"event_id", "span_id"}
-    unknown = [name for name in given if name not in allowed]
-    needed = {"lineage", "source_person_id"} | ({"ref"} if relation.name in ("event", "span") else set())
-    missing = sorted(needed - set(given))
-    if unknown or missing:
+def _check_reads(feed: Feed, output: Output) -> None:
+    tables = {table.name: table for table in feed.tables}
+    if output.reads not in tables:
         raise ConformError(
-            f"{feed.id}: the output {relation.name} of {output.reads} gives unknown column(s) {unknown} "
-            f"and lacks {missing}; the common model has {', '.join(relation.names())}"
+            f"{feed.id}: the output {output.table} reads {output.reads}, which is no table of the feed; there are {', '.join(tables)}"
+        )
+    columns = {"scope", *(name.lower() for name in tables[output.reads].names())}
+    unknown = [name for name in output.unit or () if name.lower() not in columns]
+    if unknown:
+        raise ConformError(
+            f"{feed.id}: the unit of the output {output.table} names {', '.join(unknown)}, no column of {output.reads}"
+        )
+
+
+def _check_columns(feed: Feed, output: Output, relation: Relation, given: list[str]) -> None:
+    needed = ["lineage", "source_person_id"] + (["ref"] if relation.name in ("event", "span") else [])
+    kept_for_us = {*GIVEN_BY_LOAD, "source_key", "raw_row_id", "extracted_at", "record_id", "event_id", "span_id"}
+    allowed = {*relation.names(), *needed} - {"event_id", "span_id"}
+    unknown = [name for name in given if name not in allowed]
+    missing = [name for name in needed if name not in given]
+    if unknown or missing:
+        wrong = [f"gives the unknown column(s) {', '.join(unknown)}"] if unknown else []
+        wrong += [f"lacks {', '.join(missing)}"] if missing else []
+        free = [name for name in relation.names() if name not in kept_for_us and name not in needed]
+        raise ConformError(
+            f"{feed.id}: the output {relation.name} of {output.reads} {' and '.join(wrong)}; "
+            f"it gives {', '.join(needed)} and any of {', '.join(free)}"
         )
 
 

@@ -7,15 +7,20 @@ What must not live here: anything that reads a file or knows an agency.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from warehouse.schema import Sensitivity, raw_table
+from warehouse.schema import RAW_COLUMNS, Sensitivity, raw_table
 
 # After how many days without a good extract a feed is stale: its cadence, and time for one delivery to be late.
 STALE_AFTER_DAYS = {"daily": 2, "weekly": 9, "termly": 130, "yearly": 400}
+
+
+class ContractError(Exception):
+    """An agency's folder declares what cannot be; every fault is named with its place and what is allowed."""
 
 
 class Kind(StrEnum):
@@ -197,6 +202,55 @@ class Agency:
     name: str
     title: str
     feeds: tuple[Feed, ...]
+
+
+def faults(folder: str, agency: Agency) -> list[str]:
+    """What is wrong with an agency's declarations, each fault with its place; nothing of it would show before a night breaks."""
+    return list(_faults(folder, agency))
+
+
+def _faults(folder: str, agency: Agency) -> Iterator[str]:
+    if agency.name != folder:
+        yield f"declares the agency {agency.name!r}; an agency is named as its folder"
+    for one in agency.feeds:
+        if one.agency != agency.name:
+            yield f"the feed {one.name} says agency={one.agency!r}; it is {agency.name!r}, as its folder"
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", one.name):
+            yield f"a feed is named {one.name!r}; a name is lower case, digits and _"
+        if sum(other.name == one.name for other in agency.feeds) > 1:
+            yield f"two feeds are named {one.name}"
+        if not one.tables and one.tables_for is None:
+            yield f"{one.id} has no table"
+        yield from _outside(one.id, one)
+        for table in one.tables:
+            yield from _faults_of_table(f"{one.id}, table {table.name}", table)
+
+
+def _faults_of_table(place: str, table: Table) -> Iterator[str]:
+    names = [name.lower() for name in table.names()]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"{place}: the column {name} is declared twice (case does not tell columns apart)"
+    for name in sorted({kept.name for kept in RAW_COLUMNS} & set(names)):
+        yield f"{place}: the column name {name} is used by Tessera itself; name it otherwise, with `path` for where it is"
+    if not table.key:
+        yield f"{place}: has no key; name the columns that tell one row from another"
+    pointing: list[tuple[str, str | None]] = [("key", name) for name in table.key] + [
+        ("version", table.version),
+        ("owner", table.owner),
+    ]
+    for word, pointed in pointing:
+        if pointed is not None and pointed.lower() not in names:
+            yield f"{place}: {word} names {pointed}, which is none of its columns ({', '.join(table.names())})"
+    for column in table.columns:
+        yield from _outside(f"{place}, column {column.name}", column)
+
+
+def _outside(place: str, declared: Feed | Column) -> Iterator[str]:
+    """Words that are none of those allowed: Python itself lets any text pass."""
+    for name, hint in get_type_hints(type(declared)).items():
+        found = getattr(declared, name)
+        if get_origin(hint) is Literal and found not in get_args(hint):
+            yield f"{place}: {name}={found!r} is not allowed; allowed: {', '.join(get_args(hint))}"
 
 
 @dataclass(frozen=True)

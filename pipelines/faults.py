@@ -6,6 +6,7 @@ from __future__ import annotations
 def expected() -> tuple[type[Exception], ...]:
     """Exceptions whose messages are written for users and hold no person's value."""
     from connectors.conform import ConformError
+    from connectors.contract import ContractError
     from connectors.transports import SourceUnreachable
     from expectations.workbook import WorkbookError
     from linkage.models import ModelError
@@ -24,7 +25,8 @@ def expected() -> tuple[type[Exception], ...]:
     from warehouse.store import StoreError
 
     return (
-        ConformError, SourceUnreachable, ModelError, TrainingError, NightFailed, NightLocked, DecisionError, WarehouseError, KeyFileError,
+        ConformError, ContractError, SourceUnreachable, ModelError, TrainingError, NightFailed, NightLocked, DecisionError, WarehouseError,
+        KeyFileError,
         UnbalancedBooksError, LandingError, PublishError, QuarantineError, QueryError, RebuildError, StoreError, QualityActError,
         WorkbookError,
     )  # fmt: skip

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from connectors.contract import Feed
-from connectors.registry import agencies, feeds
+from connectors.mapped.language import MappingError, UniqueKeys
+from connectors.registry import agencies, feeds, without_agency
 from connectors.rulebooks import book_year
 
 
@@ -72,6 +74,13 @@ class Source(BaseModel):
         default={},
         description="For databases: table to the column that grows with every change; only later rows are pulled",
     )
+
+    @field_validator("location")
+    @classmethod
+    def _somewhere(cls, location: str) -> str:
+        if not location.strip():  # as a path it would be the folder of tessera.yaml, and everything in it
+            raise ValueError("is empty; say where the source is, a path, a folder or an address")
+        return location
 
     @property
     def options(self) -> dict[str, Any]:
@@ -164,19 +173,41 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     if not path.exists():
         raise SettingsError(f"{path} does not exist; copy the shipped tessera.yaml, or give --config")
     try:
-        document = yaml.safe_load(_with_environment(path, environ))
+        document = yaml.load(_with_environment(path, environ), Loader=UniqueKeys)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise SettingsError(f"{path}{f', line {mark.line + 1}' if mark else ''}: not well-formed YAML") from None
+        problem = getattr(error, "problem", None) or "broken"
+        raise SettingsError(
+            f"{path}{f', line {mark.line + 1}' if mark else ''}: not well-formed YAML ({problem})"
+        ) from None
     if not isinstance(document, dict):
         raise SettingsError(f"{path}: expected settings such as data_dir and sources")
     try:
         settings = Settings.model_validate({**document, "base": path.parent.absolute()})
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise SettingsError(f"{path}: {faults}") from None
+        raise SettingsError(f"{path}: {'; '.join(map(_fault, error.errors()))}") from None
     _check_sources(path, settings)
     return settings
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    """One fault of a setting as a sentence; never what was found there, which may be a password."""
+    place, last = ".".join(map(str, fault["loc"])), str(fault["loc"][-1])
+    if fault["type"] == "extra_forbidden":
+        words = [
+            field.alias or name
+            for model in (Settings, LinkageThresholds, Notify, Mail)
+            for name, field in model.model_fields.items()
+        ]
+        return f"{place}: there is no such setting{_meant(last, words)}; docs/configuration.md lists them all"
+    if fault["type"] == "missing":
+        return f"{place}: is missing"
+    return f"{place}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def _meant(found: str, words: Iterable[str]) -> str:
+    near = get_close_matches(found, list(words), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _with_environment(path: Path, environ: Mapping[str, str]) -> str:
@@ -190,9 +221,16 @@ def _with_environment(path: Path, environ: Mapping[str, str]) -> str:
             )
         return environ.get(name, default or "")
 
-    text = "\n".join(
-        line for line in path.read_text(encoding="utf-8").splitlines() if not line.lstrip().startswith("#")
-    )
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        before = path.read_bytes()[: error.start]
+        raise SettingsError(f"{path}, line {before.count(10) + 1}: not text in UTF-8; save it as UTF-8") from None
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be read ({error.strerror}); check that it is a file and its rights"
+        ) from None
+    text = "\n".join("" if line.lstrip().startswith("#") else line for line in lines)
     return re.sub(r"\$\{(?P<name>\w+)(:-(?P<default>[^}]*))?\}", value, text)
 
 
@@ -202,10 +240,7 @@ def _check_sources(path: Path, settings: Settings) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*", name):
             raise SettingsError(f"{path}: sources.{name}: a source is named agency.feed, in lower case")
         if source.mapping is None and name not in known:
-            raise SettingsError(
-                f"{path}: sources.{name}: no such feed; there are {', '.join(sorted(known))}. "
-                "Any other source needs `mapping:` (docs/adding-an-agency.md)"
-            )
+            raise SettingsError(f"{path}: sources.{name}: {_no_such_feed(name, source, known)}")
         if source.mapping is None:
             declared = {option.name: option for option in known[name].options}
             common = {"authority", "rules"}
@@ -223,8 +258,24 @@ def _check_sources(path: Path, settings: Settings) -> None:
             feed.scope({option.name: option.default for option in feed.options} | source.options)
             if source.options.get("rules"):
                 book_year(str(source.options["rules"]))
-        except ValueError as error:
+        except (ValueError, MappingError) as error:
             raise SettingsError(f"{path}: sources.{name}: {error}") from None
+
+
+def _no_such_feed(name: str, source: Source, known: Mapping[str, Feed]) -> str:
+    for word in source.options:
+        if get_close_matches(word, ["mapping"]):
+            return f"{word}: not a word of a source; did you mean mapping?"
+    folder = name.partition(".")[0]
+    if without_agency(folder):
+        return (
+            f"connectors/{folder} declares no AGENCY, so none of its feeds is known; its __init__.py must say AGENCY = Agency(…) "
+            "(docs/adding-an-agency.md)"
+        )
+    return (
+        f"no such feed; there are {', '.join(sorted(known))}. "
+        "Any other source needs `mapping:` (docs/adding-an-agency.md)"
+    )
 
 
 def today(settings: Settings) -> dt.date:

@@ -514,23 +514,24 @@ class Mapping_(BaseModel):  # noqa: N801 - Mapping is the abstract class
 # --- Reading and telling faults --------------------------------------------------------------------------------------
 
 
-class _UniqueKeys(yaml.SafeLoader):
+class UniqueKeys(yaml.SafeLoader):
     """YAML in which a word given twice is a fault, not the last one silently."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key, _ in node.value:
             name = self.construct_object(key, deep=True)
-            if name in seen:
-                raise yaml.MarkedYAMLError(problem=f"{name!r} is given twice", problem_mark=key.start_mark)
-            seen.add(name)
+            if isinstance(name, Hashable):  # what is not is refused below
+                if name in seen:
+                    raise yaml.MarkedYAMLError(problem=f"{name!r} is given twice", problem_mark=key.start_mark)
+                seen.add(name)
         return super().construct_mapping(node, deep)
 
 
 def read_mapping(path: Path) -> Mapping_:
     """Reads and checks a mapping. Raises MappingError with every fault."""
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeys)  # noqa: S506 - a SafeLoader
     except OSError:
         raise MappingError(f"{path}: there is no such mapping; check `mapping:` in tessera.yaml") from None
     except UnicodeDecodeError:
