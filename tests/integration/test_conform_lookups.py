@@ -89,14 +89,32 @@ RECORD = "SELECT lineage, id AS source_person_id"
 @pytest.mark.parametrize(
     ("output", "says"),
     [
-        (Output("person_record", "child", f"{RECORD}, 'x' AS rol FROM {{rows}}"), r"gives the unknown column\(s\) rol; it gives lineage, source_person_id and any of role, "),
-        (Output("event", "child", "SELECT id AS source_person_id, 'note' AS event_type FROM {rows}"), r"lacks lineage, ref; it gives lineage, source_person_id, ref and any of"),
-        (Output("relationship", "child", f"{RECORD}, team AS other_person FROM {{rows}}"), r"any of other_record_id, other_name,"),
-        (Output("person_record", "children", RECORD), r"reads children, which is no table of the feed; there are child, team"),
-        (Output("person_record", "child", RECORD, unit=("nobody",)), r"the unit of the output person_record names nobody, no column of child"),
-        (Output("person_record", "child", f"{RECORD}, team AS birth_date FROM {{rows}}"), r"ConversionException: a received value does not fit its column; read it by the macros"),
+        (
+            Output("person_record", "child", f"{RECORD}, 'x' AS rol FROM {{rows}}"),
+            r"gives the unknown column\(s\) rol; it gives lineage, source_person_id and any of role, ",
+        ),
+        (
+            Output("event", "child", "SELECT id AS source_person_id, 'note' AS event_type FROM {rows}"),
+            r"lacks lineage, ref; it gives lineage, source_person_id, ref and any of",
+        ),
+        (
+            Output("relationship", "child", f"{RECORD}, team AS other_person FROM {{rows}}"),
+            r"any of other_record_id, other_name,",
+        ),
+        (
+            Output("person_record", "children", RECORD),
+            r"reads children, which is no table of the feed; there are child, team",
+        ),
+        (
+            Output("person_record", "child", RECORD, unit=("nobody",)),
+            r"the unit of the output person_record names nobody, no column of child",
+        ),
+        (
+            Output("person_record", "child", f"{RECORD}, team AS birth_date FROM {{rows}}"),
+            r"ConversionException: a received value does not fit its column; read it by the macros",
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_output_that_does_not_fit_says_what_would(con, output, says):
     receive(con, "child", 1, ("c1", "no date"))
     with pytest.raises(ConformError, match=says) as told:
