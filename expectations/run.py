@@ -141,8 +141,8 @@ def _check(
             broken[standard.name] = f"a table it reads could not be prepared ({type(error).__name__}); see its book"
 
     broken |= _judge(warehouse, feed, tasks, load_id, states)
-    verdicts = volume.judge(warehouse, feed, load_seq=load_seq, today=workings.today)
     with warehouse.transaction():
+        verdicts = volume.judge(warehouse, feed, load_id=load_id, load_seq=load_seq, today=workings.today)
         _drop_failures(con, feed, standards, tasks, broken, judged, states, held, load_seq)
         con.execute("INSERT INTO quality_failure SELECT * FROM temp.failing")
         verdicts = _verdicts(con, feed, standards, broken, states, held, workings) + verdicts

@@ -285,9 +285,14 @@ def _of_table(feed: Feed, table: Table) -> list[Standard]:
             hint="Nothing is lost: it is kept as received. Tell the data team what it means, or stop sending it.",
         ),
     ]
-    if feed.delivery == "full" and not _reported_by_owner(feed, table):
+    if feed.delivery == "full":
         owner = (table.owner,) if table.owner else table.key
         who = ", ".join(f'"{name}"' for name in owner)
+        home = _home(feed, table)
+        # A child who is gone is reported by the table of children; other tables speak of those whom it never held.
+        elsewhere = (
+            f' AND trim("{table.owner}") NOT IN (SELECT trim("{home.key[0]}") FROM {{raw_{home.name}}})' if home else ""
+        )
         standards.append(
             Standard.from_sql(
                 f"{table.name}.nobody_vanished",
@@ -296,7 +301,7 @@ def _of_table(feed: Feed, table: Table) -> list[Standard]:
                 f"""
                 SELECT min_by(raw_row_id, row_number) AS raw_row_id, {_literal(", ".join(owner))} AS column_name,
                        concat_ws('/', {who}) AS value
-                FROM {{raw_{table.name}}} WHERE vanished_seq IS NOT NULL GROUP BY scope, {who}
+                FROM {{raw_{table.name}}} WHERE vanished_seq IS NOT NULL{elsewhere} GROUP BY scope, {who}
                 """,
                 hint="The last extract that named them stays in use. Say whether the case closed, moved, was merged, "
                 "or was left out by mistake.",
@@ -306,11 +311,13 @@ def _of_table(feed: Feed, table: Table) -> list[Standard]:
     return standards
 
 
-def _reported_by_owner(feed: Feed, table: Table) -> bool:
-    """A vanished child is reported once, by the table that has one row per child, where there is one."""
-    return table.owner is not None and any(
-        other.key == (table.owner,) for other in feed.tables if other.name != table.name
-    )
+def _home(feed: Feed, table: Table) -> Table | None:
+    """The other table that has one row per whom this table's rows are about, as landing takes it; None where there is none."""
+    if table.owner is None:
+        return None
+    by_key = (other for other in feed.tables if other.key == (table.owner,))
+    home = next(by_key, feed.tables[0])
+    return None if home.name == table.name or len(home.key) != 1 else home
 
 
 def _in_words(strptime_format: str) -> str:

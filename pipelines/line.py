@@ -375,6 +375,7 @@ class Line:
     def identify(self, night: Night) -> Any:
         """Gives every person an identifier that lasts, writes what changed and why, and measures the links."""
         import linkage
+        from expectations import volume
         from linkage.watch import watch
 
         if not self._done(night, PEOPLE, "identify"):
@@ -388,6 +389,7 @@ class Line:
             )
             with self.warehouse.transaction() as con:
                 watch(con, night.load_id)
+                volume.judge_matches(con, list(self.feeds.values()), load_id=night.load_id, load_seq=night.load_seq)
                 self._mark(night, PEOPLE, "identify")
 
     def log_decisions_look(self, who: str, what: str) -> None:

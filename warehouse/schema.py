@@ -494,6 +494,23 @@ OPERATIONS: dict[str, Relation] = {
             ),
         ),
         Relation(
+            "feed_measure",
+            "one row per load, feed and count of its delivery, against which later deliveries are held",
+            (
+                _LOAD_ID,
+                _AGENCY,
+                _FEED,
+                Field("measure", "VARCHAR", "rows, code (of a column with a list of codes) or matched", _O),
+                Field("table_name", "VARCHAR", "Table of the contract; empty for the whole delivery", _O),
+                Field("column_name", "VARCHAR", "Column, for a code", _O),
+                Field("code", "VARCHAR", "Code of the list; whatever is not in it is counted as one", _O),
+                Field(
+                    "cases", "BIGINT", "How many: rows, rows with the code, records that found one of another feed", _O
+                ),
+                Field("of", "BIGINT", "Of how many rows or records", _O),
+            ),
+        ),
+        Relation(
             "publication",
             "one row per published version of the marts",
             (

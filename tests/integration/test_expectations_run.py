@@ -145,7 +145,8 @@ def test_verdicts_and_every_failing_row(world):
         "child.one_row_per_key": (4, 0, "pass"),
         "child.no_unknown_columns": (4, 0, "pass"),
         "child.nobody_vanished": (4, 0, "pass"),
-        "row_count_as_usual": (4, 0, "pass"),
+        "row_count_as_usual": (0, 0, "not_run"),
+        "code_mix_as_usual": (0, 0, "not_run"),
         "not_stale": (1, 0, "pass"),
     }
     assert world.failures() == [
@@ -387,21 +388,49 @@ def test_two_standards_of_one_name_are_refused(world):
         world.check(rules=[Standard.from_sql("child.dob.is_a_date", "D", "child", "SELECT raw_row_id FROM {rows}")])
 
 
+def deliver(world, rows):
+    """A full delivery: what it does not hold has vanished."""
+    world.night(rows)
+    kept = [row["child_id"] for row in rows]
+    world.con.execute(
+        "UPDATE raw.council_toy_child SET vanished_seq = CASE WHEN list_contains(?, source_key) THEN NULL ELSE ? END "
+        "WHERE superseded_seq IS NULL",
+        [kept, world.load_seq],
+    )
+    return world.check()
+
+
 def test_volume_and_silence(world):
-    for _ in range(4):
-        world.night([child(str(i)) for i in range(40)])
-    verdicts = world.check()
-    assert verdicts["row_count_as_usual"].status == "pass"
-    world.night([child(str(i)) for i in range(15)])
-    verdict = world.check()["row_count_as_usual"]
-    assert (verdict.status, verdict.failed, verdict.message) == ("warn", 1, "15 rows; usually about 40")
+    for number in range(5):
+        verdict = deliver(world, [child(str(i)) for i in range(100 + number)])["row_count_as_usual"]
+        assert (verdict.status, verdict.message) == (
+            "not_run",
+            f"5 earlier deliveries are needed to know what is usual; {number} are known",
+        )
+    assert deliver(world, [child(str(i)) for i in range(110)])["row_count_as_usual"].status == "pass"
+    verdict = deliver(world, [child(str(i)) for i in range(60)])["row_count_as_usual"]
+    assert (verdict.status, verdict.evaluated, verdict.failed) == ("warn", 1, 1)
+    assert verdict.message == "child: 60 rows; usually 68 to 137"
     assert verdict.table == ""
     # Nothing sent: the last delivery is still the unusual one, and in time it becomes stale.
     world.night()
-    assert world.check(today=dt.date(2025, 3, 8))["row_count_as_usual"].status == "warn"
-    assert world.check(today=dt.date(2025, 3, 8))["not_stale"].status == "pass"
-    stale = world.check(today=dt.date(2025, 3, 20))["not_stale"]
-    assert (stale.status, stale.message) == ("warn", "latest extract of 2025-03-06, 14 days ago; expected daily")
+    again = world.check(today=dt.date(2025, 3, 10))
+    assert again["row_count_as_usual"] == verdict
+    assert again["not_stale"].status == "pass"
+    stale = world.check(today=dt.date(2025, 3, 22))["not_stale"]
+    assert (stale.status, stale.message) == ("warn", "latest extract of 2025-03-08, 14 days ago; expected daily")
+
+
+def test_a_mix_of_codes_that_jumps_is_told_without_a_value_beyond_the_list(world):
+    for number in range(6):
+        mixed = [child(str(i), sex="M" if i % 2 else "F") for i in range(100 + number)]
+        assert deliver(world, mixed)["code_mix_as_usual"].failed == 0
+    spoilt = [child(str(i), sex=CANARY if i % 2 else "F") for i in range(106)]
+    verdict = deliver(world, spoilt)["code_mix_as_usual"]
+    assert (verdict.status, verdict.evaluated, verdict.failed) == ("warn", 1, 1)
+    assert verdict.message.startswith("child.sex (not in the list): 50.0%; usually 0.0% to ")
+    kept = world.con.execute("SELECT DISTINCT code FROM feed_measure WHERE measure = 'code' ORDER BY code").fetchall()
+    assert kept == [("(not in the list)",), ("F",), ("M",)]
 
 
 def test_results_equal_those_of_judging_everything(world, tmp_path):

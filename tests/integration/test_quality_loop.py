@@ -228,6 +228,15 @@ def test_what_is_no_pack_is_refused_and_releases_nothing(folder: Path) -> None:
     assert ask(folder, "quality", "SELECT count(*) AS n FROM quarantine WHERE released_by IS NULL") == [{"n": 1}]
 
 
+def test_every_feed_is_told_how_many_of_its_records_find_others_and_the_same_again_is_no_history(folder: Path) -> None:
+    sql = "SELECT feed, status, message FROM quality_results WHERE expectation = 'match_rate_as_usual' AND load_id = '{}' ORDER BY feed"
+    first = ask(folder, "quality", sql.format("2026-11-16.1"))
+    needs = "5 earlier deliveries are needed to know what is usual; 0 are known"
+    assert first == [{"feed": feed, "status": "not_run", "message": needs} for feed in ("incidents", "missing")]
+    night(folder, "2026-11-17")
+    assert ask(folder, "quality", sql.format("2026-11-17.1")) == first
+
+
 def test_a_waiver_is_shown_and_not_counted_until_it_expires(folder: Path) -> None:
     said = ("--reason", "old system", "--author", "Ash")
     row = "SN-4/A801200020004"

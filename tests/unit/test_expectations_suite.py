@@ -68,14 +68,16 @@ def test_only_a_full_delivery_can_tell_who_vanished_and_says_it_once_per_child()
     )
     full = Feed("council", "full", "Full", "csv", (child, plan, visit), conform=lambda options: [], delivery="full")
     vanished = [s.name for table in full.tables for s in suite_for(full, table) if s.name.endswith("nobody_vanished")]
-    assert vanished == ["child.nobody_vanished", "visit.nobody_vanished"]
+    assert vanished == ["child.nobody_vanished", "plan.nobody_vanished", "visit.nobody_vanished"]
+    beyond = {s.name: "NOT IN" in s.sql for table in full.tables for s in suite_for(full, table)}
+    assert [beyond[name] for name in vanished] == [False, True, True], "of children the table of children speaks"
 
 
 def test_names_are_unique_and_the_dictionary_lists_them_all():
     described = describe(FEED)
     names = [row["name"] for row in described]
     assert len(set(names)) == len(names)
-    assert names[-2:] == ["row_count_as_usual", "not_stale"]
+    assert names[-4:] == ["row_count_as_usual", "code_mix_as_usual", "match_rate_as_usual", "not_stale"]
     assert set(described[0]) == {"name", "title", "table", "column", "severity", "hint"}
     assert all(row["title"] and row["hint"] for row in described)
 

@@ -1,0 +1,130 @@
+"""What is counted of every delivery, so that the next can be held against it: rows, codes, records that found others.
+
+Counts alone, kept for good in feed_measure; a code outside its list is counted and not kept, since it may be anything.
+What must not live here: what is usual (volume.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from connectors.contract import Column, Feed, Table
+
+if TYPE_CHECKING:
+    import duckdb
+
+BLANK, UNKNOWN = "(blank)", "(not in the list)"
+
+
+def has_codes(feed: Feed) -> bool:
+    """Whether any column of the feed has a list of codes."""
+    return any(_coded(table) for table in feed.tables)
+
+
+def count(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, load_seq: int) -> None:
+    """Counts the delivery of this load, if there was one. Runs within the caller's transaction; again changes nothing.
+
+    What was sent before and came again unchanged is no delivery: running the same extracts twice counts nothing.
+    """
+    of_load = {"load_id": load_id, "agency": feed.agency, "feed": feed.name}
+    con.execute(
+        "DELETE FROM feed_measure WHERE load_id = $load_id AND agency = $agency AND feed = $feed AND measure <> 'matched'",
+        of_load,
+    )
+    received, scope = con.execute(
+        "SELECT sum(received), max(scope) FROM received_file "
+        "WHERE load_id = $load_id AND agency = $agency AND feed = $feed AND status = 'landed'",
+        of_load,
+    ).fetchall()[0]
+    if received is None:
+        return
+    present = {
+        name
+        for (name,) in con.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'raw' AND database_name = current_database()"
+        ).fetchall()
+    }
+    tables = [table for table in feed.tables if feed.raw(table.name) in present]
+    if feed.delivery == "full":
+        rows = f"superseded_seq IS NULL AND vanished_seq IS NULL AND coalesce(scope, '') = {_literal(scope or '')}"
+        counts = [f"SELECT {_literal(table.name)}, count(*) FROM {_raw(feed, table)} WHERE {rows}" for table in tables]
+    else:
+        rows = f"load_seq = {int(load_seq)}"
+        counts = [f"SELECT '', {int(received)}"]
+    if counts:
+        con.execute(
+            "INSERT INTO feed_measure SELECT $load_id, $agency, $feed, 'rows', table_name, '', '', cases, cases "
+            f"FROM ({' UNION ALL '.join(counts)}) counted (table_name, cases)",
+            of_load,
+        )
+    coded = [(table, column) for table in tables for column in _coded(table)]
+    if coded:
+        _count_codes(con, feed, coded, rows, of_load)
+
+
+def _count_codes(
+    con: duckdb.DuckDBPyConnection,
+    feed: Feed,
+    coded: Sequence[tuple[Table, Column]],
+    rows: str,
+    of_load: Mapping[str, str],
+) -> None:
+    """How often each code stands in each column. Texts are counted before they are read: there are few different ones."""
+    texts = " UNION ALL ".join(
+        f"SELECT {_literal(table.name)} AS table_name, {_literal(column.name)} AS column_name, {_q(column.name.lower())} AS said, "
+        f"count(*) AS cases FROM {_raw(feed, table)} WHERE {rows} GROUP BY said"
+        for table, column in coded
+    )
+    lists = [(table.name, column.name, code) for table, column in coded for code in column.allowed or ()]
+    names, columns, codes = (list(each) for each in zip(*lists, strict=True))
+    con.execute(
+        f"""
+        INSERT INTO feed_measure
+        WITH known AS (SELECT unnest($names) AS table_name, unnest($columns) AS column_name, unnest($codes) AS code),
+        texts AS (SELECT * REPLACE (tidy(said) AS said) FROM ({texts}))
+        SELECT $load_id, $agency, $feed, 'code', texts.table_name, texts.column_name,
+               CASE WHEN said IS NULL THEN '{BLANK}' WHEN code IS NULL THEN '{UNKNOWN}' ELSE code END AS counted,
+               sum(cases)::BIGINT, (sum(sum(cases)) OVER (PARTITION BY texts.table_name, texts.column_name))::BIGINT
+        FROM texts LEFT JOIN known
+          ON known.table_name = texts.table_name AND known.column_name = texts.column_name AND known.code = texts.said
+        GROUP BY texts.table_name, texts.column_name, counted
+        """,
+        {**of_load, "names": names, "columns": columns, "codes": codes},
+    )
+
+
+def count_matches(con: duckdb.DuckDBPyConnection, load_id: str) -> None:
+    """Counts, for each feed that had a delivery, how many of its records share a person with a record of another feed."""
+    con.execute("DELETE FROM feed_measure WHERE load_id = ? AND measure = 'matched'", [load_id])
+    con.execute(
+        """
+        INSERT INTO feed_measure
+        WITH records AS (
+            SELECT r.agency, r.feed, l.person_id FROM person_record r JOIN link l ON l.record_id = r.record_id
+            WHERE r.superseded_at IS NULL AND l.unlinked_at IS NULL
+        ),
+        known AS (SELECT person_id, count(DISTINCT agency || '.' || feed) AS feeds FROM records GROUP BY person_id)
+        SELECT $load_id, agency, feed, 'matched', '', '', '', count(*) FILTER (known.feeds > 1), count(*)
+        FROM records JOIN known USING (person_id)
+        WHERE (agency, feed) IN (SELECT (agency, feed) FROM received_file WHERE load_id = $load_id AND status = 'landed')
+        GROUP BY agency, feed
+        """,
+        {"load_id": load_id},
+    )
+
+
+def _coded(table: Table) -> list[Column]:
+    return [column for column in table.columns if column.allowed]
+
+
+def _raw(feed: Feed, table: Table) -> str:
+    return f"raw.{_q(feed.raw(table.name))}"
+
+
+def _q(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
