@@ -30,7 +30,7 @@ Decisions: TypeAlias = pd.DataFrame | Iterable[tuple[str, str, str, str, str, da
 
 # What the comparisons of the model read.
 INPUT_COLUMNS = (
-    *("rid", "given", "given_set", "given_group", "given_sound", "family", "family_set"),
+    *("rid", "given", "given_set", "given_initials", "given_group", "given_sound", "family", "family_set"),
     *("birth", "birth_text", "birth_swap", "birth_doubtful", "precision", "age_slack"),
     *("sex", "postcode", "postcodes", "nhs", "nhs_verified", "upn"),
 )
@@ -57,6 +57,7 @@ QUESTIONS = {
     "other_name": "same birth date and household, different given names: a child known by another name, or twins",
     "far_birth": "same full name and address, birth dates years apart",
     "odd_name": "same birth date and household, but the given names differ and one of them is unusual",
+    "half_swapped": "same birth date and home, and a given name here is a surname there: one child, or two who share a name",
     "nameless_twin": "no given name yet; birth date and household agree, and a twin may be meant",
     "nameless_home": "no name at all; birth date and home agree",
     "namesakes": "two records of one register, same full name and birth date at two homes: namesakes, or one child who moved",

@@ -79,13 +79,16 @@ GIVEN_NAME = Comparison(
         # the frequency of the name itself (Mohammed 2 %, Saoirse .01 %).
         Level("exact", "same given name", "given_l = given_r", 0.80, 0.004, "given"),
         # Middle name or known-by name that a source states: one child in twenty somewhere. What one side states the other must not
-        # contradict: Eshal Khadija and Iqra Eshal are sisters, of whom one bears the other's name, sooner than one child.
+        # contradict: Eshal Khadija and Iqra Eshal are sisters, of whom one bears the other's name, sooner than one child. Nor may an
+        # initial: M Wyatt is Marty Wyatt, J Wyatt is his brother.
         Level(
             "known_by",
             "a given name the other is known by",
             "(list_contains(given_set_l, given_r) OR list_contains(given_set_r, given_l))"
             " AND (list_has_all(given_set_l, given_set_r) OR list_has_all(given_set_r, given_set_l)"
-            " OR (list_contains(given_set_l, given_r) AND list_contains(given_set_r, given_l)))",
+            " OR (list_contains(given_set_l, given_r) AND list_contains(given_set_r, given_l)))"
+            " AND list_has_all(list_transform(given_set_l, lambda name: left(name, 1)), given_initials_r)"
+            " AND list_has_all(list_transform(given_set_r, lambda name: left(name, 1)), given_initials_l)",
             0.05,
             0.004,
         ),
@@ -97,12 +100,14 @@ GIVEN_NAME = Comparison(
             0.04,
             0.0045,
         ),
-        # One slip of the keyboard. Names as near as this by chance (Mia, Mya) are about one pair in a hundred.
+        # One slip of the keyboard, or a name cut short (Don, Donovan). Names as near as this by chance (Mia, Mya) are about one pair in a
+        # hundred.
         Level(
             "similar",
             "nearly the same given name",
             "jaro_winkler_similarity(given_l, given_r) >= 0.9 OR"
-            " (length(given_l) >= 4 AND length(given_r) >= 4 AND damerau_levenshtein(given_l, given_r) <= 1)",
+            " (length(given_l) >= 4 AND length(given_r) >= 4 AND damerau_levenshtein(given_l, given_r) <= 1) OR"
+            " (least(length(given_l), length(given_r)) >= 3 AND (starts_with(given_l, given_r) OR starts_with(given_r, given_l)))",
             0.05,
             0.01,
         ),

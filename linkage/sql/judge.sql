@@ -136,13 +136,16 @@ ruled AS (
              THEN 'near_names'
         WHEN given IN ('garbled', 'different') AND birth = 'exact' AND family_agrees AND home_agrees AND NOT same_source
              AND NOT sex_differs THEN CASE WHEN both_borne THEN 'other_name' ELSE 'odd_name' END
+        -- Half of a swap: one name stands in the other's field, the other name is garbled or another one altogether.
+        WHEN given IN ('garbled', 'different') AND birth = 'exact' AND family = 'crossed' AND home_agrees AND NOT same_source
+             AND NOT sex_differs THEN 'half_swapped'
         WHEN given = 'exact' AND birth = 'different' AND family = 'exact' AND postcode = 'same' AND NOT sex_differs AND NOT same_source
              THEN 'far_birth'
         -- No name yet: the one child of that birth date, surname and home. Where anybody of another name was born there, or anywhere
         -- under that surname, on the same day, it may be the twin. At the door a brother's date is easily taken down: only registers.
         WHEN given IS NULL AND birth = 'exact' AND NOT same_source AND NOT sex_differs AND home_agrees THEN CASE
              WHEN family_agrees AND nameless_keyed AND NOT twin_hint AND NOT numbers_differ AND likelihood >= {match_at} THEN 'nameless'
-             WHEN family_agrees THEN 'nameless_twin'
+             WHEN family_agrees OR family = 'similar' THEN 'nameless_twin'
              WHEN family IS NULL THEN 'nameless_home' END
         WHEN given IN ('exact', 'known_by') AND birth_partly AND family_agrees AND likelihood >= {match_at} AND NOT same_source
              AND NOT sex_differs THEN 'year_moved'

@@ -50,7 +50,9 @@ SELECT spelling,
             WHEN len(names) >= 2 AND length(names[1]) = 1 THEN names[2]
             ELSE names[1] END AS given,
        list_distinct(list_filter(names, lambda w: length(w) > 1)
-                     || CASE WHEN len(names) >= 2 THEN [names[1] || names[2]] ELSE [] END) AS given_set,
+                     || CASE WHEN len(names) >= 2 AND length(names[1]) > 1 AND length(names[2]) > 1 THEN [names[1] || names[2]]
+                             ELSE [] END) AS given_set,
+       list_distinct(list_filter(names, lambda w: length(w) = 1)) AS given_initials,
        len(names) = 0 AND length(folded) > 0 AS placeholder,
        list_contains(words, 'unborn') OR list_contains(words, 'foetus') OR list_contains(words, 'fetus') AS unborn
 FROM joined;
@@ -78,7 +80,7 @@ FROM tokens;
 -- step: names: per record the name it goes by, and every name it is known by
 CREATE TABLE names AS
 WITH latest AS (
-    SELECT r.rid, g.given, f.family, g.given_set, f.family_set, coalesce(g.placeholder, false) AS placeholder,
+    SELECT r.rid, g.given, f.family, g.given_set, coalesce(g.given_initials, []) AS given_initials, f.family_set, coalesce(g.placeholder, false) AS placeholder,
            coalesce(g.unborn, false) AS unborn
     FROM record r
     LEFT JOIN given_reading g ON g.spelling = r.given_names
@@ -100,6 +102,7 @@ more AS (
 SELECT rid, coalesce(given, other_given) AS given, coalesce(family, other_family) AS family,
        CASE WHEN more.rid IS NULL THEN coalesce(latest.given_set, [])
             ELSE list_distinct(coalesce(latest.given_set, []) || coalesce(more.given_set, [])) END AS given_set,
+       latest.given_initials,
        CASE WHEN more.rid IS NULL THEN coalesce(latest.family_set, [])
             ELSE list_distinct(coalesce(latest.family_set, []) || coalesce(more.family_set, [])) END AS family_set,
        more.called, placeholder, unborn
@@ -308,6 +311,7 @@ SELECT r.rid, hash(r.agency) AS agency, hash(r.agency, r.feed) AS source,
        n.placeholder,
        CASE WHEN cg.value IS NULL THEN n.given END AS given,
        CASE WHEN cg.value IS NULL THEN n.given_set ELSE [] END AS given_set,
+       CASE WHEN cg.value IS NULL THEN n.given_initials ELSE [] END AS given_initials,
        coalesce(CASE WHEN cg.value IS NULL THEN coalesce(g.given_group, nf.groups) END, []) AS given_group,
        CASE WHEN cg.value IS NULL THEN gs.sound END AS given_sound,
        kb.given IS NOT NULL AS given_borne,
