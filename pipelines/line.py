@@ -849,6 +849,6 @@ def _some(names: list[str], most: int = 6) -> str:
 def open_line(settings: Settings, environ: dict[str, str]) -> Iterator[Line]:
     """Opens keys, warehouse and landing of a deployment, and closes them."""
     settings.data_path.mkdir(parents=True, exist_ok=True)
-    keys = load_keys(settings.keys_path, environ)
+    keys = load_keys(settings.keys_path, environ, data=settings.data_path)
     with Warehouse(settings.core_path, keys, memory_limit=settings.memory_limit, threads=settings.threads) as warehouse:
         yield Line(settings, keys, warehouse)

@@ -1,6 +1,7 @@
 """Encryption keys: one per store and role, from the environment or a key file that only its owner can read.
 
-A key is never in the repository, in a log or in an error message. On first run, a key file is made.
+A key is never in the repository, in a log or in an error message. On first run a key file is made; beside data that is
+encrypted already never, since a new key would open none of it and hide that the old one is gone.
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ ROLES = ("engineer", "quality", "analyst", "practitioner")
 STORES = ("landing", "core", "decisions", "identity", *ROLES)
 
 
+# What lies in a data directory encrypted, under one key or another.
+_ENCRYPTED = ("landing", "core.duckdb", "core.before-rebuild.duckdb", "marts", "decisions.sqlite")
+
+
 class KeyFileError(Exception):
-    """The key file is missing a key, or others than its owner could read it."""
+    """The key file is gone or misses a key, or others than its owner could read it."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,12 @@ class Keys:
         return hmac.new(self.raw("identity"), f"pseudonym:{role}".encode(), hashlib.sha256).hexdigest()
 
 
-def load_keys(path: Path, environ: Mapping[str, str]) -> Keys:
-    """Keys from TESSERA_KEY_<STORE> in the environment, else from the key file, which is made if absent."""
+def load_keys(path: Path, environ: Mapping[str, str], *, data: Path | None = None) -> Keys:
+    """Keys from TESSERA_KEY_<STORE> in the environment, else from the key file, which is made on first run.
+
+    `data` is the data directory, by default the key file's folder. Raises KeyFileError where it holds encrypted data already
+    and the key file is gone.
+    """
     given = {
         store: environ[f"TESSERA_KEY_{store.upper()}"] for store in STORES if f"TESSERA_KEY_{store.upper()}" in environ
     }
@@ -59,6 +68,7 @@ def load_keys(path: Path, environ: Mapping[str, str]) -> Keys:
     if not path.exists():
         if given:  # a machine that was given only some keys, such as an analyst's, is not to invent others
             return Keys(given)
+        _refuse_to_begin_anew(path, data or path.parent)
         _make_key_file(path)
     if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise KeyFileError(f"{path}: others can read the key file; run: chmod 600 {path}")
@@ -70,6 +80,16 @@ def load_keys(path: Path, environ: Mapping[str, str]) -> Keys:
                 raise KeyFileError(f"{path}, line {number}: expected STORE=KEY")
             filed[store.strip()] = value.strip()
     return Keys({**filed, **given})
+
+
+def _refuse_to_begin_anew(path: Path, data: Path) -> None:
+    found = [name for name in _ENCRYPTED if (data / name).is_file() or any((data / name).glob("**/*"))]
+    if found:
+        raise KeyFileError(
+            f"{path}: the key file is gone, and {data} holds data that only its keys open ({', '.join(found)}). Put it back from "
+            f"its backup, or set TESSERA_KEY_… for {', '.join(STORES)}; nothing was changed. Without the keys this data is lost to "
+            f"everybody: to begin anew all the same, first delete {', '.join(str(data / name) for name in found)}"
+        )
 
 
 def _make_key_file(path: Path) -> None:

@@ -39,7 +39,7 @@ def query(
     if role not in ROLES:
         raise SettingsError(f"--role {role}: there is no such role; allowed are {', '.join(ROLES)}")
     settings = settings_of(config)
-    keys = load_keys(settings.keys_path, os.environ)
+    keys = load_keys(settings.keys_path, os.environ, data=settings.data_path)
     querying.run(
         settings.marts_path,
         keys,

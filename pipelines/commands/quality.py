@@ -115,7 +115,9 @@ def _mart(settings: Settings) -> Iterator[Any]:
     from warehouse.quality_acts import show_now
     from warehouse.query import open_mart
 
-    with open_mart(settings.marts_path, load_keys(settings.keys_path, os.environ), "quality") as con:
+    with open_mart(
+        settings.marts_path, load_keys(settings.keys_path, os.environ, data=settings.data_path), "quality"
+    ) as con:
         show_now(con, _acts(settings).listed())
         yield con
 
@@ -151,7 +153,8 @@ def _look(
     from warehouse.query import look
     from warehouse.store import Store
 
-    log = AccessLog(Store(settings.decisions_url), load_keys(settings.keys_path, os.environ))
+    keys = load_keys(settings.keys_path, os.environ, data=settings.data_path)  # before the store makes a file
+    log = AccessLog(Store(settings.decisions_url), keys)
     return look(con, "quality", question, export=export, log=log, who=who or account(), purpose=purpose, clock=utc_now)
 
 
@@ -346,7 +349,8 @@ def _acts(settings: Settings) -> Any:
     from warehouse.quality_acts import QualityActs
     from warehouse.store import Store
 
-    return QualityActs(Store(settings.decisions_url), load_keys(settings.keys_path, os.environ).raw("decisions"))
+    keys = load_keys(settings.keys_path, os.environ, data=settings.data_path)  # before the store makes a file
+    return QualityActs(Store(settings.decisions_url), keys.raw("decisions"))
 
 
 def _configured(settings: Settings, feed: str) -> None:

@@ -172,6 +172,21 @@ def test_another_key_opens_nothing_and_says_so(copied: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_lost_key_file_is_never_replaced_beside_data(copied: Path) -> None:
+    keys = copied / "data" / "tessera.keys"
+    good = keys.read_bytes()
+    keys.unlink()
+    for arguments in (("nightly", "--date", "2026-11-17"), ("query", "--role", "engineer", "SELECT 1"), ("rebuild",)):
+        ran = tessera(copied, *arguments, night="night2")
+        assert ran.returncode == 1
+        assert "the key file is gone" in ran.stderr
+        assert "landing, core.duckdb, marts" in ran.stderr
+        assert not keys.exists()
+    keys.write_bytes(good)
+    keys.chmod(0o600)
+    assert tessera(copied, "query", "--role", "engineer", "SELECT 1").returncode == 0
+
+
 def test_a_full_disk_stops_the_night_and_running_again_carries_on(copied: Path) -> None:
     largest = max(path.stat().st_size for path in (copied / "data").rglob("*") if path.is_file())
     full = tessera(
