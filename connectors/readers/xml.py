@@ -28,7 +28,8 @@ def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
         inside = _Inside(element)
         if numbered:
             # A document may tell of one child in two records: the second and its parts are counted on from the first.
-            inside.number(counted.setdefault(tuple(inside.value(element, column, header) for column in key), {}))
+            of_key = counted.setdefault(tuple(inside.value(element, column, header) for column in key), {})
+            inside.number(of_key, elements)
         for table in feed.tables:
             name = table.element or table.name
             for row in [element] if name == record else inside.named.get(name, ()):
@@ -119,14 +120,24 @@ class _Inside:
             if element is not record:
                 self._children.setdefault(element.getparent(), {}).setdefault(name, element)
 
-    def number(self, counted: dict[str, int]) -> None:
-        """Numbers elements among those of their name with one parent; the record and its own children from `counted` on."""
+    def number(self, counted: dict[str, int], rows: set[str]) -> None:
+        """Numbers elements among those of their name in one row; the record and what is in no other row from `counted` on.
+
+        A group that holds several may itself come several times, one for each: it makes no row and begins no new count.
+        """
         for name, elements in self.named.items():
             counts: dict[Any, int] = {self._record: counted.get(name, 0)}
             for element in elements:
-                parent = self._record if element is self._record else element.getparent()
-                self._numbers[element] = counts[parent] = counts.get(parent, 0) + 1
+                within = self._row_above(element, rows)
+                self._numbers[element] = counts[within] = counts.get(within, 0) + 1
             counted[name] = counts[self._record]
+
+    def _row_above(self, element: Any, rows: set[str]) -> Any:
+        while element is not self._record:
+            element = element.getparent()
+            if _localname(element) in rows:
+                break
+        return element
 
     def _find(self, element: Any, steps: list[str]) -> Any:
         for step in steps:
