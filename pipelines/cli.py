@@ -44,12 +44,7 @@ def main() -> None:
         err.print(f"[red]failed:[/] {plain(error)}")
         sys.exit(1)
     except Exception as error:
-        from pipelines.night import fault
-
-        # What broke could carry a row's values in its message; its kind and place cannot.
-        err.print(
-            f"[red]failed:[/] an unexpected fault, {plain(fault(error))}. Nothing half done is served; please report it"
-        )
+        err.print(f"[red]failed:[/] {plain(faults.said(error))}. Nothing half done is served; please report it")
         sys.exit(1)
 
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import dagster as dg
 
 from connectors import transports
+from pipelines import faults
 from pipelines.assets import Deployment, feed_assets, nights, people_assets
 from pipelines.notify import notify
 from pipelines.settings import Settings, load_settings, today, utc_now
@@ -24,7 +25,10 @@ def definitions(config: Path, settings: Settings) -> dg.Definitions:
 
     @dg.failure_hook(name="tell_people")
     def tell_people(context: dg.HookContext) -> None:
-        failing = [{"feed": context.op.name, "status": "failed", "message": str(context.op_exception or "")}]
+        error = context.op_exception
+        # A Failure's words are ours; of any other fault (the core does not open) only what may be said of it is.
+        message = str(error) if isinstance(error, dg.Failure) or error is None else faults.said(error)
+        failing = [{"feed": context.op.name, "status": "failed", "message": message}]
         notify(settings.notify, SimpleNamespace(load_id=context.run_id[:8], published=False, feeds=failing))
 
     feeds_job = dg.define_asset_job(

@@ -1,6 +1,14 @@
-"""The faults a user can mend: they become a message and exit code 1, never a traceback."""
+"""The faults a user can mend: they become a message and exit code 1, never a traceback. And what may be said of any other."""
 
 from __future__ import annotations
+
+
+def said(error: BaseException) -> str:
+    """What may be told of a fault, on a screen or in a notice: words written for users, else its kind and place."""
+    from pipelines.night import fault
+
+    # What broke could carry a row's values in its message; its kind and place cannot.
+    return str(error) if isinstance(error, expected()) else f"an unexpected fault, {fault(error)}"
 
 
 def expected() -> tuple[type[Exception], ...]:

@@ -24,6 +24,7 @@ from pipelines.line import FeedFailed, Line, Night
 from pipelines.settings import Settings, utc_now
 from warehouse.engine import WarehouseError
 from warehouse.land import UnbalancedBooksError
+from warehouse.publish import PublishError
 
 LEFT_OF_LOAD = ("extract", "land", "check", "conform", "load")
 RIGHT_OF_LOAD = ("link", "identify", "publish")
@@ -63,18 +64,29 @@ def locked(settings: Settings) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        who = json.loads(holder.read_text()) if holder.exists() else {}
+        who = _holder(holder)
         raise NightLocked(
             f"another run holds {settings.data_path}: process {who.get('process', '?')} on {who.get('host', '?')} "
             f"since {who.get('since', '?')} UTC. Wait for it, or stop that process; nothing was changed"
         ) from None
     try:
         about = {"process": os.getpid(), "host": socket.gethostname(), "since": utc_now().isoformat(" ")}
-        holder.write_text(json.dumps(about))
+        written = holder.with_name(f"{holder.name}.new")
+        written.write_text(json.dumps(about))
+        written.replace(holder)
         yield
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+def _holder(path: Path) -> dict[str, Any]:
+    """Who wrote that it holds the lock. The note may be half written, or be a killed run's: the lock itself is what holds."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def run_night(
@@ -115,7 +127,7 @@ def _finish(line: Line, night: Night, say: Callable[[str, str], None]) -> NightR
         say("all", step)
         try:
             getattr(line, step)(night)
-        except (duckdb.Error, OSError, WarehouseError) as error:
+        except (duckdb.Error, OSError, WarehouseError, PublishError) as error:
             raise NightFailed(
                 f"load {night.load_id} stopped at {step}: {fault(error)}. The last published marts are still served; "
                 "mend the cause and run tessera nightly again, it carries on from here"

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import logging
 import smtplib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.message import EmailMessage
+from types import SimpleNamespace
 from typing import Any
 
 import requests
 
+from pipelines import faults
 from pipelines.settings import Mail, Notify
 
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def telling(settings: Notify, night: str) -> Iterator[None]:
+    """Whatever ends a night before its report, people are told: a lock, a wrong key, a full disk, a fault of ours."""
+    try:
+        yield
+    except Exception as error:
+        failing = [{"feed": "the night", "status": "failed", "message": faults.said(error)}]
+        notify(settings, SimpleNamespace(load_id=night, published=False, feeds=failing))
+        raise
 
 
 def notify(settings: Notify, report: Any) -> None:
@@ -23,7 +38,7 @@ def notify(settings: Notify, report: Any) -> None:
     if settings.email is not None:
         try:
             _mail(settings.email, subject, "\n".join(lines))
-        except OSError as error:
+        except (OSError, ValueError) as error:
             log.warning("the notice by e-mail could not be sent (%s); check notify.email", type(error).__name__)
     if settings.webhook is not None:
         try:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -149,3 +153,34 @@ def toy(tmp_path: Path) -> Iterator[Callable[..., Toy]]:
 @pytest.fixture
 def full_list() -> Feed:
     return CHILDREN_LIST
+
+
+class Desk:
+    """Somebody who listens at a webhook: `url`, and the notices that came."""
+
+    def __init__(self) -> None:
+        self.notices: list[dict[str, Any]] = []
+        desk = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                desk.notices.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    found = Desk()
+    thread = threading.Thread(target=found.server.serve_forever)
+    thread.start()
+    yield found
+    found.server.shutdown()
+    thread.join()
+    found.server.server_close()

@@ -56,18 +56,17 @@ def nightly(
 
 def _run(settings: Settings, date: dt.date, only: list[str], truth: Path | None, *, quiet: bool = False) -> Any:
     from pipelines.line import open_line
-    from pipelines.night import LEFT_OF_LOAD, RIGHT_OF_LOAD, NightFailed, NightReport, locked, run_night
-    from pipelines.notify import notify
+    from pipelines.night import LEFT_OF_LOAD, RIGHT_OF_LOAD, locked, run_night
+    from pipelines.notify import notify, telling
 
     steps = len(only or settings.sources) * len(LEFT_OF_LOAD) + len(RIGHT_OF_LOAD)
-    with locked(settings), open_line(settings, dict(os.environ)) as line:
-        try:
-            with _progress(steps, quiet) as say:
-                report = run_night(line, date, only=only, say=say)
-        except NightFailed as error:
-            failing = [{"feed": "the night", "status": "failed", "message": str(error)}]
-            notify(settings.notify, NightReport(date.isoformat(), failing))
-            raise
+    with (
+        telling(settings.notify, date.isoformat()),
+        locked(settings),
+        open_line(settings, dict(os.environ)) as line,
+    ):
+        with _progress(steps, quiet) as say:
+            report = run_night(line, date, only=only, say=say)
         if truth is not None and truth.exists():
             report.linkage = _against(line, truth)
     if report.failed:

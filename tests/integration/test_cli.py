@@ -14,7 +14,10 @@ from pathlib import Path
 import filelock
 import pytest
 
+from pipelines.night import NightLocked, locked
+from pipelines.settings import load_settings
 from synthetic.world import make_world
+from tests.conftest import Desk
 from warehouse import query
 from warehouse.keys import load_keys
 
@@ -187,7 +190,9 @@ def test_a_lost_key_file_is_never_replaced_beside_data(copied: Path) -> None:
     assert tessera(copied, "query", "--role", "engineer", "SELECT 1").returncode == 0
 
 
-def test_a_full_disk_stops_the_night_and_running_again_carries_on(copied: Path) -> None:
+def test_a_full_disk_stops_the_night_and_running_again_carries_on(copied: Path, desk: Desk) -> None:
+    with (copied / "tessera.yaml").open("a") as settings:
+        settings.write(f'notify: {{webhook: "{desk.url}"}}\n')
     largest = max(path.stat().st_size for path in (copied / "data").rglob("*") if path.is_file())
     full = tessera(
         copied,
@@ -200,6 +205,8 @@ def test_a_full_disk_stops_the_night_and_running_again_carries_on(copied: Path) 
     assert full.returncode == 1
     assert "disk is full" in full.stderr + full.stdout
     assert "Traceback" not in full.stderr
+    assert [notice["published"] for notice in desk.notices] == [False]
+    assert "disk is full" in desk.notices[0]["failing"][0]["message"]
     served = tessera(
         copied, "query", "--role", "practitioner", "SELECT count(*) AS n FROM children", "--format", "json"
     )
@@ -207,6 +214,19 @@ def test_a_full_disk_stops_the_night_and_running_again_carries_on(copied: Path) 
     again = tessera(copied, "nightly", "--date", "2026-11-17", night="night2")
     assert again.returncode == 0, again.stdout + again.stderr
     assert tessera(copied, "verify", night="night2").returncode == 0
+
+
+@pytest.mark.parametrize("note", [b"", b'{"process": 47', b"[]", b"\xff\xfe", None])
+def test_a_lock_whose_note_says_nothing_still_holds(copied: Path, note: bytes | None) -> None:
+    with filelock.FileLock(copied / "data" / "tessera.lock"):
+        if note is not None:
+            (copied / "data" / "tessera.lock.json").write_bytes(note)
+        with (
+            pytest.raises(NightLocked, match=r"process \? on \? since \? UTC"),
+            locked(load_settings(copied / "tessera.yaml", {})),
+        ):
+            raise AssertionError("two held one lock")
+    (copied / "data" / "tessera.lock.json").unlink(missing_ok=True)
 
 
 @pytest.mark.slow
