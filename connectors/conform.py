@@ -7,6 +7,7 @@ outputs that a feed declares; it knows no agency. Staged rows stand in schema `s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import duckdb
@@ -185,14 +186,21 @@ def _stage(con: duckdb.DuckDBPyConnection, feed: Feed, output: Output, lookups: 
     sql = output.sql.replace("{rows}", "temp.unit_rows").replace("{lineages}", "temp.unit_lineages")
     sql = sql.replace("{feed}", feed.id).replace("{agency}", feed.agency)
     sql = lookups.place(sql)
+    ours = _given_by_conform(feed, relation)
+    taken = ["lineage", *ours] + ["ref"] * _is_dated(relation)
+    taken += ["source_person_id"] * ("source_person_id" not in relation.names())
+    kept_back = ", ".join(f"'{name}'" for name in taken)
     try:
-        given = [row[0] for row in con.execute(f"DESCRIBE {sql}").fetchall()]
-        _check_columns(feed, output, relation, given)
-        selected = ", ".join(_expression(feed, relation, name, given) for name in _staged(relation))
         inserted = con.execute(
-            f'INSERT INTO staged."{feed.agency}_{feed.name}_{relation.name}" SELECT {selected} FROM ({sql}) q'
+            f'INSERT INTO staged."{feed.agency}_{feed.name}_{relation.name}" BY NAME '
+            f"SELECT COLUMNS(name -> name NOT IN ({kept_back})), {', '.join(f'{sql} AS {name}' for name, sql in ours.items())} "
+            f"FROM ({sql}) q"
         )
     except duckdb.Error as error:
+        # What is wrong with the columns is told in the words of the contract; asked only now, since planning an output twice is dear.
+        with suppress(duckdb.Error):
+            given = [row[0] for row in con.execute(f"DESCRIBE {sql}").fetchall()]
+            _check_columns(feed, output, relation, given)
         raise ConformError(
             f"{feed.id}: the output {output.table} of {output.reads} fails: {_first_line(error)}"
         ) from None
@@ -227,7 +235,7 @@ def _check_reads(feed: Feed, output: Output) -> None:
 
 
 def _check_columns(feed: Feed, output: Output, relation: Relation, given: list[str]) -> None:
-    needed = ["lineage", "source_person_id"] + (["ref"] if relation.name in ("event", "span") else [])
+    needed = ["lineage", "source_person_id"] + ["ref"] * _is_dated(relation)
     kept_for_us = {*GIVEN_BY_LOAD, "source_key", "raw_row_id", "extracted_at", "record_id", "event_id", "span_id"}
     allowed = {*relation.names(), *needed} - {"event_id", "span_id"}
     unknown = [name for name in given if name not in allowed]
@@ -246,22 +254,22 @@ def _staged(relation: Relation) -> list[str]:
     return [name for name in relation.names() if name not in GIVEN_BY_LOAD]
 
 
-def _expression(feed: Feed, relation: Relation, name: str, given: list[str]) -> str:
-    """How one column of the common model is filled from an output's row `q`."""
-    types = {field.name: field.type for field in relation.fields}
+def _is_dated(relation: Relation) -> bool:
+    return relation.name in ("event", "span")
+
+
+def _given_by_conform(feed: Feed, relation: Relation) -> dict[str, str]:
+    """The columns that follow from an output's row `q`, which no output gives itself."""
     record_id = f"'{feed.id}:' || q.source_person_id"
-    match name:
-        case "source_key" | "raw_row_id" | "extracted_at":
-            return f"q.lineage.{name} AS {name}"
-        case "record_id":
-            return f"{record_id} AS record_id"
-        case "event_id":
-            return f"'E' || left(md5(concat_ws(chr(31), {record_id}, q.event_type, q.lineage.source_key, q.ref)), 20) AS event_id"
-        case "span_id":
-            return (
-                f"'S' || left(md5(concat_ws(chr(31), {record_id}, q.kind, q.lineage.source_key, q.ref)), 20) AS span_id"
-            )
-    return f'q."{name}"::{types[name]} AS "{name}"' if name in given else f'NULL::{types[name]} AS "{name}"'
+    expressions = {
+        "source_key": "q.lineage.source_key",
+        "raw_row_id": "q.lineage.raw_row_id",
+        "extracted_at": "q.lineage.extracted_at",
+        "record_id": record_id,
+        "event_id": f"'E' || left(md5(concat_ws(chr(31), {record_id}, q.event_type, q.lineage.source_key, q.ref)), 20)",
+        "span_id": f"'S' || left(md5(concat_ws(chr(31), {record_id}, q.kind, q.lineage.source_key, q.ref)), 20)",
+    }
+    return {name: sql for name, sql in expressions.items() if name in _staged(relation)}
 
 
 def _current(feed: Feed, table: str) -> str:

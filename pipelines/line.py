@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -32,6 +32,8 @@ from warehouse.store import Store
 
 PEOPLE = "people"
 
+# Bytes: how many rows have been received is known once they are read, and how many threads that takes before.
+_SHORTEST_ROW = 50
 # A night is called published before its marts are built, since they say so; killed in between, it was not.
 _UNFINISHED = "(status = 'running' OR (status = 'published' AND load_id NOT IN (SELECT load_id FROM publication)))"
 
@@ -197,7 +199,7 @@ class Line:
         manifest = self.landing.read_manifest(night.load_id, name)
         if manifest is None:
             raise FeedFailed(f"{name}: nothing was extracted in load {night.load_id}; run extract first")
-        with self._step(night, name, "land"):
+        with self._as_large(name, manifest), self._step(night, name, "land"):
             FeedLanding(self, night, feed, manifest).run()
         return self.books(night, name)
 
@@ -209,15 +211,16 @@ class Line:
         from expectations.run import check_feed
 
         feed = self.feeds[name]
-        verdicts = check_feed(
-            self.warehouse,
-            feed,
-            load_id=night.load_id,
-            load_seq=night.load_seq,
-            allow_test_nhs_numbers=self.settings.allow_test_nhs_numbers,
-            today=night.date,
-            options=self.options(name),
-        )
+        with self._as_large(name):
+            verdicts = check_feed(
+                self.warehouse,
+                feed,
+                load_id=night.load_id,
+                load_seq=night.load_seq,
+                allow_test_nhs_numbers=self.settings.allow_test_nhs_numbers,
+                today=night.date,
+                options=self.options(name),
+            )
         self._mark(night, name, "check")
         # A critical standard that could not run may not be taken for one that holds.
         critical = [v for v in verdicts if v.status == "fail" or (v.status == "broken" and v.severity == "critical")]
@@ -233,8 +236,18 @@ class Line:
         if self._done(night, name, "load"):
             return 0
         feed = self.feeds[name]
-        with self._step(night, name, "conform"):
+        with self._as_large(name), self._step(night, name, "conform"):
             return conforming.conform(self.con, feed, self.options(name), self._loaded_seq(name))
+
+    def _as_large(self, name: str, manifest: Mapping[str, Any] | None = None) -> AbstractContextManager[None]:
+        """The feed's largest raw table, or what is about to be landed, decides how many threads work on it."""
+        feed = self.feeds[name]
+        sizes = self.con.execute(
+            "SELECT coalesce(max(estimated_size), 0) FROM duckdb_tables() WHERE schema_name = 'raw' AND table_name IN (SELECT unnest(?))",
+            [[feed.raw(table.name) for table in feed.tables]],
+        )
+        received = sum(file.get("size", 0) for file in manifest["files"]) if manifest else 0
+        return self.warehouse.threads_for(max(sizes.fetchall()[0][0], received // _SHORTEST_ROW))
 
     def load(self, night: Night, name: str) -> Books:
         """Takes the staged rows into the core and closes the feed's books, which must balance."""

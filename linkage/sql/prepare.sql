@@ -185,7 +185,7 @@ WITH believed AS (
     SELECT rid, feed, agency, record_id, source_person_id,
            -- A child is under 18, a care leaver under 25: whom the source calls a child was not born before that.
            CASE WHEN birth_date BETWEEN DATE '{earliest_birth}' AND getvariable('today')
-                     AND NOT (role = 'child' AND birth_date < getvariable('today') - INTERVAL 25 YEAR) THEN birth_date END AS birth,
+                     AND NOT (role IS NOT DISTINCT FROM 'child' AND birth_date < getvariable('today') - INTERVAL 25 YEAR) THEN birth_date END AS birth,
            -- 1 January is what systems write for a year.
            CASE coalesce(birth_date_precision, 'day')
                 WHEN 'day' THEN CASE WHEN month(birth_date) = 1 AND day(birth_date) = 1 THEN 1 ELSE 3 END
