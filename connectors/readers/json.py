@@ -27,6 +27,9 @@ from connectors.readers.rows import shown
 # One resource with a scanned letter inside can be some megabytes; more than this is not a record.
 MAX_LINE = 32 * 1024 * 1024
 _ENTRIES = "$.entry[*]"
+# Members by which a server says that it has not answered, and values of those that say how it went.
+_FAULTS = frozenset({"error", "errors", "exception", "exceptions", "fault", "faults"})
+_OUTCOMES = {"success": (False,), "ok": (False,), "status": ("error", "fail", "failed", "failure")}
 # An entry without a resource is shown as it is, for it was received.
 _RESOURCE = "CASE WHEN json_type(line, '$.resource') = 'OBJECT' THEN json_extract(line, '$.resource') ELSE line END"
 
@@ -37,7 +40,7 @@ def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
     if _is_lines(file):
         _lines(file, objects)
     else:
-        _document(file, objects)
+        _document(feed, file, objects)
     parsed = [_read_table(feed, file, objects, table) for table in feed.tables]
     _unusable(feed, file, objects, parsed[0])
     file.con.execute(f"DROP TABLE {objects}")
@@ -103,7 +106,7 @@ def _line_by_line(file: ReadableFile, objects: str) -> None:
     file.con.unregister("lines_shown")
 
 
-def _document(file: ReadableFile, objects: str) -> None:
+def _document(feed: Feed, file: ReadableFile, objects: str) -> None:
     with file.open() as stream:
         content = stream.read()
     try:
@@ -123,6 +126,8 @@ def _document(file: ReadableFile, objects: str) -> None:
             f"{file.name}: nested too deeply to be a record; ask the agency to send it again"
         ) from None
     path = _path_to_rows(file.name, document)
+    if isinstance(document, dict):
+        _refuse_no_answer(feed, file.name, document, path)
     if "urn:uuid:" in text and isinstance(document, dict):
         text = _resolved(text, document)
     if "\\ud" in text.lower() and not file.con.execute("SELECT json_valid(?)", [text]).fetchall()[0][0]:
@@ -164,12 +169,37 @@ def _path_to_rows(name: str, document: Any) -> str:
         lists = [
             key
             for key, value in document.items()
-            if isinstance(value, list) and all(isinstance(v, dict) for v in value)
+            if isinstance(value, list) and all(isinstance(v, dict) for v in value) and key.lower() not in _FAULTS
         ]
         if len(lists) == 1 and "resourceType" not in document and "id" not in document:
             return f'$."{lists[0]}"[*]'
         return "$"
     raise UnreadableFile(f"{name}: holds neither an object nor a list of objects; ask the agency what it is")
+
+
+def _refuse_no_answer(feed: Feed, name: str, document: dict[str, Any], path: str) -> None:
+    """What a server says instead of records is no delivery of none: the file fails, and what was found is told, without values."""
+    if document.get("resourceType") == "OperationOutcome":
+        issues = [issue for issue in document.get("issue") or [] if isinstance(issue, dict)]
+        codes = [f"{issue.get('severity')}: {issue.get('code')}" for issue in issues]
+        coded = ", ".join(dict.fromkeys(code for code in codes if re.fullmatch(r"[a-z]+: [a-z-]+", code)))
+        raise UnreadableFile(
+            f"{name}: an OperationOutcome{f' ({coded})' if coded else ''} instead of records; a Bundle or resources are expected. "
+            "The server refused or failed: have the extract run again, or ask for what its account may read"
+        )
+    faults = [
+        key
+        for key, value in document.items()
+        if (key.lower() in _FAULTS and value) or value in _OUTCOMES.get(key.lower(), ())
+    ]
+    keys = {column.lower() for table in feed.tables for column in table.key} | {"resourcetype"}
+    holds_rows = '"' in path and bool(document[path.split('"')[1]])
+    if faults and not holds_rows and not keys & {key.lower() for key in document}:
+        members = ", ".join(key for key in document if re.fullmatch(r"\w{1,40}", key))
+        raise UnreadableFile(
+            f"{name}: says {', '.join(faults)} and holds no record (its members: {members}); a list of records is expected, empty "
+            "if there are none. The system that made it failed: have the extract run again"
+        )
 
 
 def _resolved(text: str, bundle: dict[str, Any]) -> str:
