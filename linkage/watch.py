@@ -63,7 +63,8 @@ _COUNT = """
     UNION ALL SELECT 'moved', (SELECT coalesce(sum(len(record_ids)), 0) FROM identity_change
                                WHERE load_id = $load AND change IN ('merged', 'split')), records FROM sizes
     UNION ALL SELECT 'twins', (SELECT count(DISTINCT person_id) FROM pairs WHERE one = other AND unlike), persons FROM sizes
-    UNION ALL SELECT 'siblings', (SELECT count(DISTINCT person_id) FROM pairs WHERE abs(date_diff('day', one, other)) > 366 AND unlike), persons FROM sizes
+    UNION ALL SELECT 'siblings', (SELECT count(DISTINCT person_id) FROM pairs
+                                  WHERE abs(date_diff('day', one, other)) > 366 AND unlike), persons FROM sizes
     UNION ALL SELECT 'numbers', (SELECT count(*) FROM numbers), persons FROM sizes
     UNION ALL SELECT 'adult_and_child', (SELECT count(*) FROM (SELECT person_id FROM records GROUP BY person_id
                                          HAVING bool_or(role = 'adult') AND bool_or(role = 'child'))), persons FROM sizes
