@@ -11,6 +11,8 @@ from lxml import etree
 from connectors.contract import Column, Feed, Kind, Table
 from connectors.readers.received import Parsed, ReadableFile, RowWriter, UnreadableFile
 
+_NONE: dict[str, Any] = {}
+
 
 def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
     """Reads the feed's record elements and the tables inside them."""
@@ -21,20 +23,21 @@ def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
     header_paths = {c.path for table in feed.tables for c in table.columns if c.path and c.path.startswith("/")}
     elements = {table.element or table.name for table in feed.tables}
     known = {table.name: _known_children(feed, table) for table in feed.tables}
-    key = [feed.tables[0].column(name) for name in feed.tables[0].key]
-    numbered = any((column.path or "").endswith("#") for table in feed.tables for column in table.columns)
+    columns = {table.name: [_Place(column) for column in table.columns] for table in feed.tables}
+    key = [_Place(feed.tables[0].column(name)) for name in feed.tables[0].key]
+    numbered = any(place.is_number for places in columns.values() for place in places)
     counted: dict[tuple[str | None, ...], dict[str, int]] = {}
     for element in _records(file, record, header_paths, header):
         inside = _Inside(element)
         if numbered:
             # A document may tell of one child in two records: the second and its parts are counted on from the first.
-            of_key = counted.setdefault(tuple(inside.value(element, column, header) for column in key), {})
+            of_key = counted.setdefault(tuple(inside.value(element, place, header) for place in key), {})
             inside.number(of_key, elements)
         for table in feed.tables:
             name = table.element or table.name
             for row in [element] if name == record else inside.named.get(name, ()):
                 numbers[table.name] += 1
-                values = [inside.value(row, column, header) for column in table.columns]
+                values = [inside.value(row, place, header) for place in columns[table.name]]
                 writers[table.name].add(numbers[table.name], values, inside.unused(row, known[table.name], elements))
     return [writer.parsed() for writer in writers.values()]
 
@@ -44,11 +47,12 @@ def _records(file: ReadableFile, record: str, header_paths: set[str], header: di
         start = stream.read(1)
     if not start:
         raise UnreadableFile(f"{file.name}: the file holds no bytes; ask the agency to send it again")
-    seen_root = False
     with file.open() as stream:
         events = etree.iterparse(
             stream,
             events=("start", "end"),
+            # Of a large document only its records come to Python, not every element in them.
+            tag="{*}" + record,
             resolve_entities=False,
             no_network=True,
             huge_tree=False,
@@ -58,22 +62,15 @@ def _records(file: ReadableFile, record: str, header_paths: set[str], header: di
         )
         try:
             for event, element in events:
-                if not seen_root:
-                    seen_root = True
-                    if element.getroottree().docinfo.internalDTD is not None:
-                        raise UnreadableFile(
-                            f"{file.name}: has a document type declaration, which is refused (it can hide entities); "
-                            "ask the agency to send plain XML"
-                        )
-                if event == "end":
-                    name = etree.QName(element).localname
-                    if name == record:
-                        if not header:
-                            header.update(_header(element.getroottree().getroot(), header_paths))
-                        yield element
-                        element.clear()
-                        while element.getprevious() is not None:
-                            del element.getparent()[0]
+                if event == "start":
+                    _refuse_document_type(file, element)
+                    continue
+                if not header:
+                    header.update(_header(element.getroottree().getroot(), header_paths))
+                yield element
+                element.clear()
+                while element.getprevious() is not None:
+                    del element.getparent()[0]
         except etree.XMLSyntaxError as error:
             # The parser's own message can quote the document; ours says where, and what kind of fault.
             first = next((entry for entry in reversed(events.error_log) if entry.line), None)
@@ -82,10 +79,20 @@ def _records(file: ReadableFile, record: str, header_paths: set[str], header: di
                 f"{file.name}{place}: not well-formed XML ({_fault(first.type if first else error.code)}); "
                 "nothing of this file was used; ask the agency to send it again"
             ) from None
+        if not header:
+            _refuse_document_type(file, events.root)
         if not header and not any(_header(events.root, header_paths).values()):
             raise UnreadableFile(
                 f"{file.name}: holds no {record} element and none of its header's; ask the agency whether it sent the right file"
             )
+
+
+def _refuse_document_type(file: ReadableFile, element: Any) -> None:
+    if element.getroottree().docinfo.internalDTD is not None:
+        raise UnreadableFile(
+            f"{file.name}: has a document type declaration, which is refused (it can hide entities); "
+            "ask the agency to send plain XML"
+        )
 
 
 def _fault(kind: int) -> str:
@@ -104,6 +111,19 @@ def _fault(kind: int) -> str:
         etree.ErrorTypes.ERR_RESOURCE_LIMIT: "a text, a name or a nesting longer than any record's",
     }
     return faults.get(kind, f"fault {kind}")
+
+
+class _Place:
+    """Where a column's value stands, its path taken apart once and not at every row."""
+
+    def __init__(self, column: Column) -> None:
+        path = column.path or column.name
+        steps = [step for step in path.split("/") if step != "."]
+        self.header = path if path.startswith("/") else None
+        self.is_number = path.endswith("#")
+        self.is_list = column.kind is Kind.JSON
+        self.last = steps[-1] if steps else ""
+        self.steps = steps[:-1] if self.is_number or self.is_list else steps
 
 
 class _Inside:
@@ -143,24 +163,21 @@ class _Inside:
         for step in steps:
             if element is None:
                 return None
-            if step != ".":
-                element = element.getparent() if step == ".." else self._children.get(element, {}).get(step)
+            element = element.getparent() if step == ".." else self._children.get(element, _NONE).get(step)
         return element
 
-    def value(self, row: Any, column: Column, header: dict[str, str | None]) -> str | None:
-        """The text a column's path leads to; for a JSON column every subtree of that name."""
-        path = column.path or column.name
-        if path.startswith("/"):
-            return header.get(path)
-        steps = path.split("/")
-        if steps[-1] == "#":
-            number = self._numbers.get(self._find(row, steps[:-1]))
+    def value(self, row: Any, place: _Place, header: dict[str, str | None]) -> str | None:
+        """The text that stands there; for a JSON column every subtree of that name."""
+        if place.header:
+            return header.get(place.header)
+        element = self._find(row, place.steps)
+        if place.is_number:
+            number = self._numbers.get(element)
             return None if number is None else str(number)
-        if column.kind is Kind.JSON:
-            parent = self._find(row, steps[:-1])
-            found = [] if parent is None else [child for child in parent if _localname(child) == steps[-1]]
-            return json.dumps([_tree(element) for element in found], ensure_ascii=False) if found else None
-        return _text(self._find(row, steps))
+        if place.is_list:
+            found = [] if element is None else [child for child in element if _localname(child) == place.last]
+            return json.dumps([_tree(each) for each in found], ensure_ascii=False) if found else None
+        return _text(element)
 
     def unused(self, row: Any, known: set[str], rows: set[str]) -> str | None:
         """JSON of the row's children that the contract does not use, and that hold nothing which makes a row."""
@@ -191,8 +208,7 @@ def _header(root: Any, paths: set[str]) -> dict[str, str | None]:
 def _text(element: Any) -> str | None:
     if element is None:
         return None
-    text = (element.text or "").strip() if len(element) else "".join(element.itertext()).strip()
-    return text or None
+    return (element.text or "").strip() or None
 
 
 def _tree(element: Any) -> Any:

@@ -87,6 +87,15 @@ def test_a_census_cut_off_is_not_used_and_nobody_is_gone(running: Callable[[], A
     assert deployment.rows("SELECT count(*) AS n FROM event WHERE retracted_at IS NOT NULL") == [{"n": 0}]
 
 
+@pytest.mark.parametrize("inside", ["<Children><Child/></Children>", "<Children/>"])
+def test_a_document_type_is_refused_whatever_follows_it(running: Callable[[], Any], inside: str) -> None:
+    deployment = running()
+    deployment.send("cin.xml", f'<!DOCTYPE Message [<!ENTITY a "b">]><Message>{inside}</Message>')
+    entry = deployment.night()
+    assert entry["status"] == "failed"
+    assert "has a document type declaration" in entry["message"]
+
+
 def test_another_document_is_told_apart(running: Callable[[], Any]) -> None:
     deployment = running()
     deployment.send("other.xml", "<Message><Pupils><Pupil/></Pupils></Message>")
