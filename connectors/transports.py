@@ -66,6 +66,22 @@ def arrivals(
     return _files(feed, location, base)
 
 
+def nowhere(feed: Feed, location: str, base: Path) -> str | None:
+    """Says so where the folder that a source's files are to arrive in does not exist: nothing sent is no fault, no place is.
+
+    Places of other machines are not asked: a store of objects has no empty folders.
+    """
+    if feed.format == "sql" or _SQL_SCHEMES.match(location) or "://" in location:
+        return None
+    path = base / location
+    folder = path if location.endswith("/") or not path.suffix else path.parent
+    while any(sign in str(folder) for sign in "*?["):
+        folder = folder.parent
+    if path.exists() or folder.is_dir():
+        return None
+    return f"sources.{feed.id}.from: {folder} does not exist, so nothing can arrive; make the folder, or mend the path in tessera.yaml"
+
+
 def shown(location: str) -> str:
     """A source's location without credentials, for messages and listings."""
     parts = urlsplit(location)

@@ -162,7 +162,12 @@ class Line:
             raise FeedFailed(str(error)) from None
         except OSError as error:
             raise FeedFailed(f"{name}: landing cannot be written ({error.strerror}); make room and run again") from None
-        self.landing.write_manifest(night.load_id, name, {**night.said(), "options": source.options, "files": files})
+        place = transports.nowhere(feed, source.location, self.settings.base)
+        self.landing.write_manifest(
+            night.load_id,
+            name,
+            {**night.said(), "options": source.options, "files": files, **({"nowhere": place} if place else {})},
+        )
         return len(files)
 
     def _take(self, arrival: transports.Arrival) -> dict[str, Any]:
@@ -307,6 +312,7 @@ class Line:
             "string_agg(drift, ' | ' ORDER BY name) FROM received_file WHERE load_id = ? AND agency = ? AND feed = ?",
             [night.load_id, feed.agency, feed.name],
         ).fetchall()[0]
+        nowhere = (self.landing.read_manifest(night.load_id, name) or {}).get("nowhere")
         # Files of which none could be used are no delivery, whatever each of them may be.
         status = (
             "failed"
@@ -334,7 +340,7 @@ class Line:
                 "files": files,
                 "files_failed": failed,
                 "status": status,
-                "message": " | ".join(part for part in (failure, messages, drift) if part),
+                "message": " | ".join(part for part in (failure, nowhere, messages, drift) if part),
             },
         )
 

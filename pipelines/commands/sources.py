@@ -15,6 +15,7 @@ from pipelines.commands.terminal import (
     Config,
     night_of,
     out,
+    plain,
     print_rows,
     settings_of,
 )
@@ -29,7 +30,7 @@ def sources(context: typer.Context, config: Config = DEFAULT_CONFIG, as_json: As
     context.obj = config
     if context.invoked_subcommand:
         return
-    from connectors.transports import shown
+    from connectors.transports import nowhere, shown
 
     settings = settings_of(config)
     rows = [
@@ -40,6 +41,7 @@ def sources(context: typer.Context, config: Config = DEFAULT_CONFIG, as_json: As
             "delivery": feed.delivery,
             "expect": feed.expect,
             "tables": len(feed.tables),
+            "fault": nowhere(feed, settings.sources[name].location, settings.base),
         }
         for name, feed in settings.feeds().items()
     ]
@@ -54,6 +56,7 @@ def sources_check(
     as_json: AsJson = False,
 ) -> None:
     """Reads one source as a night would, shows what it would become, and keeps nothing."""
+    from connectors.taxonomy import event_types
     from pipelines.line import open_line
     from pipelines.night import run_feed
     from warehouse.schema import COMMON_MODEL
@@ -84,13 +87,37 @@ def sources_check(
                 "SELECT expectation, severity, failed, evaluated, status FROM quality_result "
                 "WHERE status NOT IN ('pass', 'not_run') ORDER BY failed DESC"
             )
+            held_up = line.warehouse.rows(
+                "SELECT expectation, source_file, row_number, column_name, hint FROM quality_failure "
+                "ORDER BY source_file, row_number, expectation LIMIT 20"
+            )
+            unlisted = sorted(
+                {row["event_type"] for row in line.warehouse.rows("SELECT DISTINCT event_type FROM event")}
+                - set(event_types())
+            )
             message = line.warehouse.rows("SELECT status, message FROM feed_load")
     if as_json:
         out.print_json(
-            json.dumps({"files": files, "becomes": becomes, "failing": failing, "feed": message}, default=str)
+            json.dumps(
+                {
+                    "files": files,
+                    "becomes": becomes,
+                    "failing": failing,
+                    "rows": held_up,
+                    "unlisted_event_types": unlisted,
+                    "feed": message,
+                },
+                default=str,
+            )
         )
     else:
-        for rows in (files, [row for row in becomes if row["rows"]], failing, message):
-            print_rows(rows, False)
+        print_rows(files, False, empty="No file came.")
+        print_rows([row for row in becomes if row["rows"]], False, empty="It becomes nothing.")
+        print_rows(failing, False, empty="No standard fails.")
+        if held_up:
+            print_rows(held_up, False)
+        if unlisted:
+            out.print(f"Event types beyond the published list (docs/event-types.md): {plain(', '.join(unlisted))}.")
+        print_rows(message, False)
     if not good or message[0]["status"] in ("failed", "partial"):
         raise typer.Exit(1)

@@ -299,3 +299,12 @@ def test_a_repair_names_a_column_even_of_a_row_that_could_not_be_read(toy: Deplo
     held = deployment.rows("SELECT quarantine_id FROM quarantine")[0]
     with pytest.raises(QuarantineError, match="no column"):
         release(deployment.line.warehouse, str(held["quarantine_id"]), by="Officer", repairs={"upm": "A1"})
+
+
+def test_a_source_whose_folder_is_not_there_is_told_from_one_that_sent_nothing(toy: Callable[..., Any]) -> None:
+    deployed = toy()
+    assert (deployed.night()["status"], deployed.night()["message"]) == ("nothing_sent", "")
+    deployed.inbox.rmdir()
+    books = deployed.night("2026-11-17")
+    assert books["status"] == "nothing_sent"
+    assert f"sources.toy.marks.from: {deployed.inbox} does not exist" in books["message"]

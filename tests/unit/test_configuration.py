@@ -15,6 +15,7 @@ import connectors
 from connectors import registry
 from connectors.contract import Agency, Column, ContractError, Feed, Table, faults
 from connectors.registry import agencies
+from connectors.transports import nowhere
 from pipelines.settings import SettingsError, load_settings
 from tests.conftest import MARKS
 
@@ -117,3 +118,22 @@ def test_a_folder_without_an_agency_is_not_passed_over(begun: Path, tmp_path: Pa
     (tmp_path / "tessera.yaml").write_text('sources:\n  begun.visits: {from: "x"}\n')
     with pytest.raises(SettingsError, match="connectors/begun declares no AGENCY"):
         load_settings(tmp_path / "tessera.yaml", {})
+
+
+@pytest.mark.parametrize(
+    ("location", "missing"),
+    [
+        ("here/", None), ("here", None), ("here/a.csv", None), ("here/*.csv", None), ("here/none_yet.csv", None),
+        ("s3://bucket/none/", None), ("none/", "none"), ("none", "none"), ("none/a.csv", "none"), ("none/*/*.csv", "none"),
+        ("here/none/*.csv", "here/none"),
+    ],
+)  # fmt: skip
+def test_a_place_that_does_not_exist_is_told_by_its_setting(tmp_path: Path, location: str, missing: str | None) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "a.csv").touch()
+    told = nowhere(MARKS, location, tmp_path)
+    assert told == (
+        missing
+        and f"sources.toy.marks.from: {tmp_path / missing} does not exist, so nothing can arrive; "
+        "make the folder, or mend the path in tessera.yaml"
+    )
