@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from connectors.contract import Feed, Lookup, Output
+from warehouse.land import joined
 from warehouse.schema import COMMON_MODEL, GIVEN_BY_LOAD, Relation
 
 _WITHDRAWN = "it is no longer in the agency's full delivery"
@@ -133,9 +134,11 @@ def _select_rows(
     )
     columns = ", ".join(f'"{name}"' for name in unit)
     columns_r = ", ".join(f'r."{name}"' for name in unit)
+    named = [name for name in unit if name != "scope"]
     key = {
         alias: f"concat_ws('/', '{label}', "
-        + ", ".join(f"nullif(trim({alias}." + f'"{name}"' + "), '')" for name in unit)
+        + (f"nullif({alias}.scope, ''), " if "scope" in unit else "")
+        + joined([f"nullif(trim({alias}.\"{name}\"), '')" for name in named])
         + ")"
         for alias in ("t", "r")
     }

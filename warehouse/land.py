@@ -7,7 +7,7 @@ This module knows raw tables and received rows, no feed's meaning.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import duckdb
@@ -67,6 +67,14 @@ class UnbalancedBooksError(Exception):
     """Rows were lost or counted twice: a fault of Tessera, never of the data. The load must not be published."""
 
 
+def joined(parts: Sequence[str]) -> str:
+    """SQL that joins the parts of a key so that no two keys of as many parts give one text, whatever stands in them.
+
+    An empty part keeps its place, and a slash within a part is told from one between parts.
+    """
+    return " || '/' || ".join(rf"replace(replace(coalesce({part}, ''), '\', '\\'), '/', '\/')" for part in parts)
+
+
 def ensure_raw_tables(con: duckdb.DuckDBPyConnection, raws: Iterable[RawTable]) -> None:
     """Creates the raw tables that are not there yet, and adds columns that their contracts have learnt since."""
     present: dict[str, set[str]] = {}
@@ -91,7 +99,9 @@ def land(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: 
     The newest version of a key wins: by the source's own version where it has one, else by order of arrival. Runs within
     the caller's transaction.
     """
-    key = " , ".join(f"nullif(trim({_q(name)}), '')" for name in raw.key)
+    trimmed = [f"nullif(trim({_q(name)}), '')" for name in raw.key]
+    # A single key of a feed without scopes is all there is and stays as it was sent.
+    key = trimmed[0] if len(trimmed) == 1 and not arrived.scope else joined(trimmed)
     keyless = " OR ".join(f"nullif(trim({_q(name)}), '') IS NULL" for name in raw.key)
     content = ", ".join(f"coalesce({_q(name)}, chr(30))" for name in (*raw.columns, "extra"))
     version = (

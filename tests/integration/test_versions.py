@@ -6,11 +6,14 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
+import duckdb
+import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.contract import Feed
 from tests.integration.test_bad_input import GOOD, HEADER, books
+from warehouse.land import joined
 
 
 def test_the_same_extract_twice_changes_nothing(toy: Callable[..., Any]) -> None:
@@ -22,6 +25,26 @@ def test_the_same_extract_twice_changes_nothing(toy: Callable[..., Any]) -> None
     assert books(again) == (3, 0, 2, 0, 1)
     assert before == (deployment.rows("SELECT * FROM person_record"), deployment.rows("SELECT * FROM attendance"))
     assert deployment.rows("SELECT count(*) AS n FROM quarantine")[0]["n"] == 1
+
+
+def test_keys_that_differ_only_in_where_a_slash_stands_are_two(toy: Callable[..., Any]) -> None:
+    deployment = toy()
+    deployment.send("marks.csv", "upn,surname,session_date,code\nA/B,Oak,C,/\nA,Ash,B/C,/\n")
+    assert books(deployment.night()) == (2, 2, 0, 0, 0)
+    assert books(deployment.night()) == (2, 0, 2, 0, 0)
+    for table in ("attendance", "event"):
+        kept = deployment.rows(f"SELECT count(DISTINCT source_key) AS n FROM {table} WHERE superseded_at IS NULL")
+        assert kept[0]["n"] == 2, table
+
+
+PARTS = st.text(alphabet="/\\a", max_size=4)
+
+
+@given(st.lists(st.tuples(PARTS, PARTS, PARTS), min_size=2, max_size=30, unique=True))
+def test_no_two_keys_are_joined_to_one(keys: list[tuple[str, ...]]) -> None:
+    rows = pa.table({name: [key[place] for key in keys] for place, name in enumerate("abc")})
+    found = duckdb.sql(f"SELECT count(DISTINCT {joined(['a', 'b', 'c'])}) FROM rows").fetchall()[0][0]
+    assert found == rows.num_rows
 
 
 def test_a_correction_closes_the_earlier_version_and_keeps_it(toy: Callable[..., Any]) -> None:
