@@ -103,6 +103,20 @@ def test_the_same_extracts_again_change_nothing(copied: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_same_extracts_on_the_next_day_change_nothing_but_the_day(copied: Path) -> None:
+    before = marts(copied)
+    again = tessera(copied, "nightly", "--date", "2026-11-17", "--json")
+    assert again.returncode == 0, again.stderr
+    report = json.loads(again.stdout)
+    assert report["people"]["changes"] == 0
+    for feed in report["feeds"]:
+        assert feed["received"] == feed["unchanged"] + feed["quarantined"], feed
+    after = marts(copied)
+    assert set(before) == set(after)
+    assert {name for name in before if before[name] != after[name]} == set()
+
+
+@pytest.mark.slow
 def test_each_command_answers(world: Path) -> None:
     assert "social_care.ssd" in tessera(world, "sources").stdout
     assert tessera(world, "quality").returncode == 0
