@@ -2,7 +2,7 @@
 
 What lives here: candidate pairs, Splink's scores, rules, vetoes and clustering, in that order. What must not: identifiers of persons
 and their history (identity.py), and any agency. Result: `linkage_cluster` and `linkage_question` in the caller's database, written in
-one transaction; the same load decided twice gives the same tables.
+one transaction; the same records decided twice give the same tables, whether all at once or night by night (memory.py).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from linkage.components import Numbers, best_first, components
+from linkage.memory import Memory, read
 from linkage.model import LinkageSettings, Model
 from linkage.prepare import Finding, prepare, scratch, sql_steps
 
@@ -41,10 +42,10 @@ STAGING = {
             record_id VARCHAR, cluster_id VARCHAR, how VARCHAR, match_probability DOUBLE, evidence VARCHAR, best_record_id VARCHAR,
             decided_by VARCHAR, rival_record_id VARCHAR, rival_probability DOUBLE, rival_evidence VARCHAR,
             set_apart VARCHAR, model VARCHAR, rule VARCHAR, levels VARCHAR, bits DOUBLE, prior_bits DOUBLE, rival_levels VARCHAR,
-            rival_bits DOUBLE, load_id VARCHAR)""",
+            rival_bits DOUBLE)""",
     "linkage_question": """
         CREATE TABLE IF NOT EXISTS linkage_question (
-            record_id_a VARCHAR, record_id_b VARCHAR, match_probability DOUBLE, reason VARCHAR, load_id VARCHAR)""",
+            record_id_a VARCHAR, record_id_b VARCHAR, match_probability DOUBLE, reason VARCHAR)""",
 }
 
 # Why a pair is left to a person, in words.
@@ -96,13 +97,26 @@ class LinkageReport:
 
     load_id: str
     model: str
+    # Why all records were decided and not only those that a change reaches; empty when it was only those.
+    full_because: str = ""
     records: int = 0
+    # Of this night: records decided and pairs compared. Everything below is of all records.
+    decided: int = 0
     compared: int = 0
     clusters: int = 0
     potential_matches: int = 0
     by_how: dict[str, int] = field(default_factory=dict)
     by_rule: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+
+    def said(self) -> str:
+        """What was done, and why, for the load's log."""
+        how = (
+            f"full run, because {self.full_because}"
+            if self.full_because
+            else "what changed and what hangs together with it"
+        )
+        return f"{how}: {self.decided} of {self.records} records decided, {self.compared} pairs compared"
 
 
 def link(
@@ -118,28 +132,38 @@ def link(
     report = LinkageReport(load_id=load_id, model=settings.model.version)
     with scratch(con) as cursor:
         report.records, report.findings = prepare(cursor, settings, today)
-        _candidates(cursor, settings, report)
-        _score(cursor, settings.model, report)
-        _judge(cursor, settings.model)
+        read(cursor, settings.model)
+        memory = Memory(con, cursor, settings, report.records)
+        report.full_because = memory.why
         _decisions(cursor, decisions)
-        _cluster(cursor, settings, report)
+        _candidates(cursor, settings, memory, report)
+        _score(cursor, settings.model, report)
+        _judge(cursor, settings.model, memory)
+        _cluster(cursor, settings, memory, report)
         _results(cursor, settings.model, report.records)
-        _write(con, cursor, report)
+        _write(con, cursor, memory, report)
+    log.info("load %s: %s", load_id, report.said())
     return report
 
 
-def _candidates(cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, report: LinkageReport) -> None:
-    """`pair`: records that share a blocking key. Never two people of one notice, nor a stated adult and a stated child."""
-    cursor.execute("CREATE TABLE block_key (rid BIGINT, rule UTINYINT, key UBIGINT)")
-    for number, rule in enumerate(settings.model.blocking):
-        cursor.execute(
-            f"INSERT INTO block_key SELECT DISTINCT k.rid, {number}, k.key FROM ({rule.sql}) k(rid, key) SEMI JOIN linkable USING (rid)"
-        )
+def _candidates(
+    cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, memory: Memory, report: LinkageReport
+) -> None:
+    """`pair`: records that share a blocking key. Never two people of one notice, nor a stated adult and a stated child.
+
+    Where a run is not full, one of the two is among the changed records.
+    """
+    memory.reach_numbers()
+    _blocks(cursor, settings.model, memory)
+    if not memory.why and memory.reach_keys():
+        memory.reach_numbers()
+        cursor.execute("DROP TABLE block_key; DROP TABLE block")
+        _blocks(cursor, settings.model, memory)
     cursor.execute(
-        "CREATE TABLE block AS SELECT rule, key, count(*) AS records FROM block_key GROUP BY rule, key HAVING count(*) > 1"
+        f"CREATE TABLE full_key AS SELECT rule, key, records FROM block WHERE records > {settings.max_block}"
     )
     crowded = cursor.execute(
-        f"SELECT rule, count(*), CAST(sum(records) AS BIGINT) FROM block WHERE records > {settings.max_block} GROUP BY rule ORDER BY rule"
+        "SELECT rule, count(*), CAST(sum(records) AS BIGINT) FROM full_key GROUP BY rule ORDER BY rule"
     ).fetchall()
     for number, keys, records in crowded:
         words = settings.model.blocking[number].words
@@ -150,17 +174,39 @@ def _candidates(cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, re
                 f"{keys} key(s) of '{words}' are each on more than {settings.max_block} records; not compared",
             )
         )
+    met = (
+        "SELECT DISTINCT x.rid AS a, y.rid AS b FROM kept x JOIN kept y ON x.key = y.key AND x.rid < y.rid"
+        if memory.why
+        else "SELECT DISTINCT least(x.rid, y.rid) AS a, greatest(x.rid, y.rid) AS b"
+        " FROM (SELECT * FROM kept SEMI JOIN dirty USING (rid)) x JOIN kept y ON x.key = y.key AND x.rid <> y.rid"
+    )
     cursor.execute(
         f"""CREATE TABLE linkage_pair AS
         WITH kept AS (SELECT k.rid, k.key FROM block_key k SEMI JOIN block b
                       ON b.rule = k.rule AND b.key = k.key AND b.records <= {settings.max_block}),
-        met AS (SELECT DISTINCT x.rid AS a, y.rid AS b FROM kept x JOIN kept y ON x.key = y.key AND x.rid < y.rid)
+        met AS ({met})
         SELECT '0' AS match_key, a AS join_key_l, b AS join_key_r
         FROM met JOIN person l ON l.rid = a JOIN person r ON r.rid = b
         WHERE (l.notice IS DISTINCT FROM r.notice OR l.notice IS NULL) AND coalesce(l.stated_role = r.stated_role, true)"""
     )
     cursor.execute(
         "DROP TABLE block_key; DROP TABLE block; DROP TABLE name_token; DROP TABLE home; DROP TABLE expecting"
+    )
+
+
+def _blocks(cursor: duckdb.DuckDBPyConnection, model: Model, memory: Memory) -> None:
+    """`block_key`: the keys of each record, and `block`: how many records a key has; only the keys a change reaches if not full."""
+    cursor.execute("CREATE TABLE block_key (rid BIGINT, rule UTINYINT, key UBIGINT)")
+    if not memory.why:
+        cursor.execute("CREATE OR REPLACE TABLE reached_key AS SELECT rule, key FROM kept_full_key")
+    for number, rule in enumerate(model.blocking):
+        keys = f"SELECT DISTINCT k.rid, {number}::UTINYINT AS rule, k.key FROM ({rule.sql}) k(rid, key) SEMI JOIN linkable USING (rid)"
+        if not memory.why:
+            cursor.execute(f"INSERT INTO reached_key SELECT rule, key FROM ({keys}) SEMI JOIN dirty USING (rid)")
+            keys = f"SELECT * FROM ({keys}) SEMI JOIN reached_key USING (rule, key)"
+        cursor.execute(f"INSERT INTO block_key {keys}")
+    cursor.execute(
+        "CREATE TABLE block AS SELECT rule, key, count(*) AS records FROM block_key GROUP BY rule, key HAVING count(*) > 1"
     )
 
 
@@ -203,6 +249,18 @@ def _splink_settings(model: Model, records: int) -> dict[str, object]:
     }
 
 
+_BILLIONTHS = "CAST(round({} * 1e9) AS BIGINT)"
+
+
+def _billionths(bits: float) -> int:
+    return round(bits * 1e9)
+
+
+def _frequent(model: Model) -> list[str]:
+    """The columns whose values weigh by how common they are."""
+    return sorted({level.frequency_of for comparison in model.comparisons for level in comparison.levels} - {""})
+
+
 def _score(cursor: duckdb.DuckDBPyConnection, model: Model, report: LinkageReport) -> None:
     """`compared`: Splink's weight for each pair, and each comparison's level by name."""
     (report.compared,) = cursor.execute("SELECT count(*) FROM linkage_pair").fetchone() or (0,)
@@ -212,9 +270,10 @@ def _score(cursor: duckdb.DuckDBPyConnection, model: Model, report: LinkageRepor
         from splink import DuckDBAPI, Linker
 
         # Splink finds columns by the bare name of a table, in every attached database: the names must be nobody else's.
-        cursor.execute(
-            f"CREATE VIEW linkage_input AS SELECT {', '.join(INPUT_COLUMNS)} FROM person SEMI JOIN linkable USING (rid)"
-        )
+        cursor.execute(f"""
+            CREATE VIEW linkage_input AS SELECT {", ".join(INPUT_COLUMNS)} FROM person
+            WHERE rid IN (SELECT join_key_l FROM linkage_pair UNION SELECT join_key_r FROM linkage_pair)
+        """)
         splink_log = logging.getLogger("splink")
         before = splink_log.level
         splink_log.setLevel(logging.ERROR)
@@ -229,6 +288,10 @@ def _score(cursor: duckdb.DuckDBPyConnection, model: Model, report: LinkageRepor
             linker.table_management.register_blocked_pairs_for_predict(
                 api.register("linkage_pair", dataset_display_name="linkage_pair_rows")
             )
+            for column in _frequent(model):
+                linker.table_management.register_term_frequency_lookup(
+                    api.register(f"frequency_{column}", dataset_display_name=f"frequency_{column}_rows"), column
+                )
             scored = linker.inference.predict(warning_mode="never").physical_name
         finally:
             splink_log.setLevel(before)
@@ -236,14 +299,22 @@ def _score(cursor: duckdb.DuckDBPyConnection, model: Model, report: LinkageRepor
         for comparison in model.comparisons:
             cases = " ".join(f"WHEN {level.weight!r} THEN {comparison.code(level.name)}" for level in comparison.levels)
             codes.append(f"CAST(CASE mw_{comparison.name} {cases} ELSE -1 END AS TINYINT) AS code_{comparison.name}")
+        # Splink's sum again, in whole billionths of a bit: floating point sums depend on the order that the engine happens to choose,
+        # and a pair must weigh the same to the last digit whichever night it is compared in.
+        parts = [f"mw_{name}" for name in names]
+        parts += [f"mw_tf_adj_{entry.name}" for entry in model.comparisons if any(x.frequency_of for x in entry.levels)]
+        prior = model.prior(report.records)
+        bits = " + ".join(
+            [str(_billionths(math.log2(prior / (1 - prior)))), *(_BILLIONTHS.format(part) for part in parts)]
+        )
         cursor.execute(
-            f"CREATE TABLE scored AS SELECT rid_l AS a, rid_r AS b, match_weight AS weight, {', '.join(codes)} FROM {scored}"
+            f"CREATE TABLE scored AS SELECT rid_l AS a, rid_r AS b, {bits} AS weight, {', '.join(codes)} FROM {scored}"
         )
         cursor.execute(f"DROP TABLE {scored}")
     else:
         empty = ", ".join(f"0 AS code_{name}" for name in names)
         cursor.execute(
-            f"CREATE TABLE scored AS SELECT rid AS a, rid AS b, 0.0 AS weight, {empty} FROM person WHERE false"
+            f"CREATE TABLE scored AS SELECT rid AS a, rid AS b, 0 AS weight, {empty} FROM person WHERE false"
         )
     levels = []
     for comparison in model.comparisons:
@@ -252,24 +323,33 @@ def _score(cursor: duckdb.DuckDBPyConnection, model: Model, report: LinkageRepor
     cursor.execute(f"CREATE VIEW compared AS SELECT *, {', '.join(levels)} FROM scored")
 
 
-def _judge(cursor: duckdb.DuckDBPyConnection, model: Model) -> None:
+def _judge(cursor: duckdb.DuckDBPyConnection, model: Model, memory: Memory) -> None:
+    """`judged`: the pairs worth anything among the records that are decided tonight, those compared before included."""
+    cursor.execute("CREATE VIEW compared_side AS SELECT a AS rid FROM scored UNION SELECT b FROM scored")
     places = {
+        "number": "number" if memory.why else "(SELECT * FROM number SEMI JOIN compared_side USING (rid))",
         "match_at": str(model.match_at),
         "potential_at": str(model.potential_at),
-        "weight_nhs": str(model.comparison("nhs").level("same").weight),
-        "weight_upn": str(model.comparison("upn").level("same").weight),
+        "weight_nhs": str(_billionths(model.comparison("nhs").level("same").weight)),
+        "weight_upn": str(_billionths(model.comparison("upn").level("same").weight)),
         "birth_exact": str(model.comparison("birth").code("exact")),
-        "claim": " + ".join(
+        "claim": "("
+        + " + ".join(
             f"CASE code_{comparison.name} "
-            + " ".join(f"WHEN {comparison.code(level.name)} THEN {level.weight!r}" for level in comparison.levels)
+            + " ".join(
+                f"WHEN {comparison.code(level.name)} THEN {_billionths(level.weight)}" for level in comparison.levels
+            )
             + " ELSE 0 END"
             for comparison in model.comparisons
-        ),
+        )
+        + ") / 1e9",
         "codes": ", ".join(f"code_{comparison.name}" for comparison in model.comparisons),
     }
     _run_steps(cursor, "judge.sql", places)
+    memory.reach()
+    _run_steps(cursor, "settle.sql", places)
     cursor.execute(
-        "DROP TABLE facts; DROP VIEW compared; DROP TABLE IF EXISTS scored; DROP TABLE IF EXISTS linkage_pair"
+        "DROP TABLE facts; DROP VIEW compared; DROP VIEW compared_side; DROP TABLE IF EXISTS scored; DROP TABLE IF EXISTS linkage_pair"
     )
     cursor.execute("DROP TABLE number; DROP TABLE number_claim; DROP TABLE shared_number; DROP TABLE trusted")
 
@@ -314,15 +394,20 @@ def _put(cursor: duckdb.DuckDBPyConnection, name: str, columns: dict[str, Number
     cursor.unregister("arriving")
 
 
-def _cluster(cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, report: LinkageReport) -> None:
-    """`final`: rid, cluster. Components without a veto stand as they are; contested ones are resolved best evidence first."""
+def _cluster(
+    cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, memory: Memory, report: LinkageReport
+) -> None:
+    """`final`: rid, cluster of the records that are decided.
+
+    Components without a veto stand as they are; contested ones are resolved best evidence first.
+    """
     size = (cursor.execute("SELECT count(*) FROM record").fetchone() or (0,))[0]
     cursor.execute("""
         CREATE TABLE edge AS
         SELECT a, b, tier, bits FROM judged
-        UNION ALL SELECT a, b, -1, 0 FROM decision_pair WHERE kind = 'must_link'
+        UNION ALL SELECT a, b, -1, 0 FROM decision_pair WHERE kind = 'must_link' AND a IN (SELECT rid FROM scope)
     """)
-    _too_many(cursor, size, settings, report)
+    _too_many(cursor, size, settings, memory, report)
     edges = _numbers(cursor, "SELECT a, b FROM edge")
     label = components(size, edges["a"], edges["b"])
     sizes = np.bincount(label, minlength=size)
@@ -393,16 +478,29 @@ def _cluster(cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, repor
         used_b.append(used[:, 1])
     final = components(size, np.concatenate(used_a), np.concatenate(used_b))
     cursor.execute("DROP TABLE person; DROP TABLE weighed; DROP TABLE edge")
-    _put(cursor, "final", {"rid": np.arange(size, dtype=np.int64), "cluster": final})
+    scope = _numbers(cursor, "SELECT rid FROM scope ORDER BY rid")["rid"]
+    report.decided = len(scope)
+    _put(cursor, "final", {"rid": scope, "cluster": final[scope]})
 
 
-def _too_many(cursor: duckdb.DuckDBPyConnection, size: int, settings: LinkageSettings, report: LinkageReport) -> None:
+def _too_many(
+    cursor: duckdb.DuckDBPyConnection, size: int, settings: LinkageSettings, memory: Memory, report: LinkageReport
+) -> None:
     """Where more records hang together than one person has, only numbers and decisions count; the rest is for people."""
     edges = _numbers(cursor, "SELECT a, b FROM edge")
     label = components(size, edges["a"], edges["b"])
     sizes = np.bincount(label, minlength=size)
     crowd = np.flatnonzero(sizes[label] > settings.max_component)
     cursor.execute("CREATE TABLE crowd (rid BIGINT)")
+    everywhere = len(crowd) + memory.crowded_elsewhere()
+    if everywhere:
+        report.findings.append(
+            Finding(
+                "records",
+                everywhere,
+                f"{everywhere} records hang together in groups of more than {settings.max_component}; left apart",
+            )
+        )
     if not len(crowd):
         return
     _put(cursor, "crowd", {"rid": crowd})
@@ -414,13 +512,6 @@ def _too_many(cursor: duckdb.DuckDBPyConnection, size: int, settings: LinkageSet
     if len(still):
         _put(cursor, "still", {"rid": still})
         cursor.execute("DELETE FROM edge WHERE tier >= 0 AND a IN (SELECT rid FROM still)")
-    report.findings.append(
-        Finding(
-            "records",
-            len(crowd),
-            f"{len(crowd)} records hang together in groups of more than {settings.max_component}; left apart",
-        )
-    )
 
 
 def _words(model: Model, prefix: str = "") -> str:
@@ -549,19 +640,35 @@ def _results(cursor: duckdb.DuckDBPyConnection, model: Model, records: int) -> N
     """)
 
 
-def _write(con: duckdb.DuckDBPyConnection, cursor: duckdb.DuckDBPyConnection, report: LinkageReport) -> None:
+def _write(
+    con: duckdb.DuckDBPyConnection, cursor: duckdb.DuckDBPyConnection, memory: Memory, report: LinkageReport
+) -> None:
     (source,) = cursor.execute("SELECT current_database()").fetchone() or ("",)
+    source = f"{source}.main"
     con.execute("BEGIN")
     try:
-        for table, rows in (("linkage_cluster", "cluster_row"), ("linkage_question", "question_row")):
-            con.execute(f"DROP TABLE IF EXISTS {table}")  # one that an earlier version made may lack columns
-            con.execute(STAGING[table])
-            con.execute(f"INSERT INTO {table} SELECT *, ? FROM {source}.main.{rows} ORDER BY ALL", [report.load_id])
+        scope = f"SELECT record_id FROM {source}.record SEMI JOIN {source}.scope USING (rid)"
+        again = f"{scope} UNION ALL SELECT record_id FROM {source}.departed"
+        for table, rows, records in (
+            ("linkage_cluster", "cluster_row", ("record_id",)),
+            ("linkage_question", "question_row", ("record_id_a", "record_id_b")),
+        ):
+            if memory.why:
+                con.execute(f"DROP TABLE IF EXISTS {table}")  # one that an earlier version made may lack columns
+                con.execute(STAGING[table])
+            else:
+                con.execute(f"DELETE FROM {table} WHERE " + " OR ".join(f"{name} IN ({again})" for name in records))
+            con.execute(f"INSERT INTO {table} SELECT * FROM {source}.{rows} ORDER BY ALL")
+        memory.keep(con, source)
         con.execute("COMMIT")
     except BaseException:
         con.execute("ROLLBACK")
         raise
-    report.by_how = dict(cursor.execute("SELECT how, count(*) FROM cluster_row GROUP BY how ORDER BY how").fetchall())
-    report.by_rule = dict(cursor.execute("SELECT rule, count(*) FROM judged GROUP BY rule ORDER BY rule").fetchall())
-    (report.clusters,) = cursor.execute("SELECT count(DISTINCT cluster) FROM final").fetchone() or (0,)
-    (report.potential_matches,) = cursor.execute("SELECT count(*) FROM question_row").fetchone() or (0,)
+    report.by_how = dict(con.execute("SELECT how, count(*) FROM linkage_cluster GROUP BY how ORDER BY how").fetchall())
+    report.by_rule = dict(
+        con.execute(
+            "SELECT rule, count(*) FROM linkage_judged WHERE NOT set_aside GROUP BY rule ORDER BY rule"
+        ).fetchall()
+    )
+    (report.clusters,) = con.execute("SELECT count(DISTINCT cluster_id) FROM linkage_cluster").fetchone() or (0,)
+    (report.potential_matches,) = con.execute("SELECT count(*) FROM linkage_question").fetchone() or (0,)

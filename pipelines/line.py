@@ -366,7 +366,7 @@ class Line:
         if not self._done(night, PEOPLE, "link"):
             linked_by = self._linked_by(night)
             settings = self.linkage_settings(linked_by.get("model"))
-            linkage.link(
+            linked = linkage.link(
                 self.con,
                 load_id=night.load_id,
                 today=night.date,
@@ -377,7 +377,7 @@ class Line:
                 con.execute(
                     "UPDATE night SET model_version = ? WHERE load_id = ?", [settings.model.version, night.load_id]
                 )
-                self._mark(night, PEOPLE, "link")
+                self._mark(night, PEOPLE, "link", message=linked.said())
 
     def _linked_by(self, night: Night) -> dict[str, Any]:
         """The newest decision and the version of the model that this night links by: landed, so that a rebuild links by no later ones."""

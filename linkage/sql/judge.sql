@@ -4,7 +4,7 @@
 -- step: shared_number: pairs that share a number, and the strongest kind of it
 CREATE TABLE shared_number AS
 SELECT a.rid AS a, b.rid AS b, a.space, a.value, a.kind
-FROM number a JOIN number b ON a.value = b.value AND a.kind = b.kind AND a.rid < b.rid;
+FROM {number} a JOIN {number} b ON a.value = b.value AND a.kind = b.kind AND a.rid < b.rid;
 
 -- step: facts: what rules look at: two attested names are two people, an unattested one may be noise
 CREATE TABLE facts AS
@@ -48,6 +48,11 @@ WHERE s.kind = 'national'
        -- that a person can tell from twins.
        OR (f.same_source AND f.keyed AND f.both_borne AND f.given IN ('known_by', 'variant', 'similar')));
 
+-- step: disputed: the numbers on which that is so; of those that no change reaches, as it was
+CREATE TABLE disputed AS
+SELECT DISTINCT space, value FROM clash SEMI JOIN reopened USING (value)
+UNION SELECT space, value FROM kept_disputed ANTI JOIN reopened USING (value);
+
 -- step: trusted: pairs with a number that nobody disputes; a number on two differing people proves nothing until someone decides
 CREATE TABLE trusted AS
 SELECT a, b, bool_or(kind = 'definitional') AS definitional, bool_or(kind = 'key') AS same_key,
@@ -55,7 +60,7 @@ SELECT a, b, bool_or(kind = 'definitional') AS definitional, bool_or(kind = 'key
        bool_or(kind = 'local') AS local,
        bool_or(s.space = 'nhs' AND d.value IS NULL) AS nhs_holds,
        coalesce(bool_or(s.kind = 'national' AND d.value IS NOT NULL), false) AS disputed
-FROM shared_number s LEFT JOIN (SELECT DISTINCT value FROM clash) d ON d.value = s.value
+FROM shared_number s LEFT JOIN (SELECT DISTINCT value FROM disputed) d ON d.value = s.value
 GROUP BY a, b;
 
 -- step: judged: per pair the rule that speaks for it; tier 0 and 1 are numbers, 2 the model, 3 thin evidence that needs to be without
@@ -64,10 +69,10 @@ CREATE TABLE judged AS
 WITH weighed AS (
     SELECT f.*, coalesce(t.definitional, false) AS definitional, coalesce(t.same_key, false) AS same_key, coalesce(t.national, false) AS national,
            coalesce(t.local, false) AS local, coalesce(t.disputed, false) AS disputed,
-           -- A disputed number's weight is taken back.
-           f.weight - CASE WHEN coalesce(t.disputed, false) AND NOT t.national
+           -- A disputed number's weight is taken back. Weights are whole billionths of a bit up to here.
+           (f.weight - CASE WHEN coalesce(t.disputed, false) AND NOT t.national
                            THEN greatest(CASE WHEN f.nhs = 'same' THEN {weight_nhs} ELSE 0 END,
-                                         CASE WHEN f.upn = 'same' THEN {weight_upn} ELSE 0 END) ELSE 0 END AS bits
+                                         CASE WHEN f.upn = 'same' THEN {weight_upn} ELSE 0 END) ELSE 0 END) / 1e9 AS bits
     FROM facts f LEFT JOIN trusted t USING (a, b)
 ),
 likely AS (SELECT *, 1 / (1 + pow(2, -bits)) AS likelihood FROM weighed),
@@ -166,19 +171,3 @@ SELECT a, b, rule,
        bits, {claim} AS claim, likelihood, cross_agency, nhs = 'same' AS nhs_same,
        {codes}
 FROM ruled WHERE rule IS NOT NULL;
-
--- step: dated: records whose birth date another record of the same person has too
-CREATE TABLE dated AS
-SELECT DISTINCT unnest([a, b]) AS rid FROM judged WHERE tier <= 2 AND code_birth = {birth_exact};
-
--- step: two_dates: two attested birth dates are two people, as two attested names are: brothers may share Mohammed and a home. A date
--- that a relative has too is doubtful only while nobody else attests it
-DELETE FROM judged USING person l, person r
-WHERE judged.rule IN ('wrong_birth', 'far_birth', 'near_birth', 'no_birth', 'no_birth_known_by') AND l.rid = judged.a AND r.rid = judged.b AND l.birth <> r.birth
-  AND judged.a IN (SELECT rid FROM dated) AND judged.b IN (SELECT rid FROM dated);
-
--- step: verified: records whose NHS number is the source's verified one, or agrees with another agency's on one person
-CREATE TABLE verified AS
-SELECT rid FROM person WHERE nhs_verified AND NOT EXISTS (SELECT 1 FROM clash WHERE space = 'nhs' AND list_contains(person.nhs, clash.value))
-UNION
-SELECT unnest([a, b]) FROM judged WHERE tier = 1 AND cross_agency AND nhs_same;

@@ -54,7 +54,8 @@ SELECT spelling,
                              ELSE [] END) AS given_set,
        list_distinct(list_filter(names, lambda w: length(w) = 1)) AS given_initials,
        len(names) = 0 AND length(folded) > 0 AS placeholder,
-       list_contains(words, 'unborn') OR list_contains(words, 'foetus') OR list_contains(words, 'fetus') AS unborn
+       list_contains(words, 'unborn') OR list_contains(words, 'foetus') OR list_contains(words, 'fetus') AS unborn,
+       regexp_matches(lower(spelling), 'tw[i1]n|tripl') AS twin
 FROM joined;
 
 -- step: family_reading: each spelling in a family-name field, read once: whole, and the parts of a compound one
@@ -81,7 +82,7 @@ FROM tokens;
 CREATE TABLE names AS
 WITH latest AS (
     SELECT r.rid, g.given, f.family, g.given_set, coalesce(g.given_initials, []) AS given_initials, f.family_set, coalesce(g.placeholder, false) AS placeholder,
-           coalesce(g.unborn, false) AS unborn
+           coalesce(g.unborn, false) AS unborn, coalesce(g.twin, false) AS twin
     FROM record r
     LEFT JOIN given_reading g ON g.spelling = r.given_names
     LEFT JOIN family_reading f ON f.spelling = r.family_name
@@ -105,7 +106,7 @@ SELECT rid, coalesce(given, other_given) AS given, coalesce(family, other_family
        latest.given_initials,
        CASE WHEN more.rid IS NULL THEN coalesce(latest.family_set, [])
             ELSE list_distinct(coalesce(latest.family_set, []) || coalesce(more.family_set, [])) END AS family_set,
-       more.called, placeholder, unborn
+       more.called, placeholder, unborn, twin
 FROM latest LEFT JOIN more USING (rid);
 
 -- step: given_sound: how a given name sounds: spellings that a listener could not tell apart are one
@@ -130,7 +131,7 @@ GROUP BY rid, postcode;
 
 -- step: number_claim: every identifier of a record, in one spelling, with what may be built on it
 CREATE TABLE number_claim AS
-WITH claim AS (
+WITH claim AS MATERIALIZED (
     SELECT rid, agency, 'nhs_number' AS scheme, spaceless(nhs_number) AS value,
            CASE nhs_number_status WHEN '01' THEN 'verified' ELSE 'stated' END AS status
     FROM record_row WHERE nhs_number IS NOT NULL
@@ -139,7 +140,7 @@ WITH claim AS (
     SELECT rid, record.agency, scheme, spaceless(value), coalesce(status, 'stated')
     FROM person_identifier JOIN record USING (record_id) WHERE value IS NOT NULL AND scheme IS NOT NULL
 ),
-judged AS (
+judged AS MATERIALIZED (
     SELECT claim.*, coalesce(s.space, scheme) AS number_space,
            CASE WHEN scheme IN (SELECT scheme FROM definitional_scheme) THEN 'definitional'
                 WHEN status IN ('invalid', 'temporary') THEN 'local'
@@ -321,7 +322,8 @@ SELECT r.rid, hash(r.agency) AS agency, hash(r.agency, r.feed) AS source,
        CASE WHEN cb.value IS NULL THEN b.precision ELSE 0 END AS precision,
        b.age_slack,
        bd.rid IS NOT NULL AS birth_doubtful,
-       strftime(CASE WHEN cb.value IS NULL THEN b.birth END, '%Y%m%d') AS birth_text,
+       CASE WHEN cb.value IS NULL
+            THEN CAST(year(b.birth) * 10000 + month(b.birth) * 100 + day(b.birth) AS VARCHAR) END AS birth_text,
        CASE WHEN cb.value IS NULL AND b.precision = 3 AND day(b.birth) <= 12 AND day(b.birth) <> month(b.birth)
             THEN make_date(year(b.birth), day(b.birth), month(b.birth)) END AS birth_swap,
        CASE WHEN cb.value IS NULL AND b.precision = 3 THEN year(b.birth) * 10000 + CASE WHEN day(b.birth) <= 12
@@ -331,7 +333,7 @@ SELECT r.rid, hash(r.agency) AS agency, hash(r.agency, r.feed) AS source,
        h.postcode, coalesce(h.postcodes, []) AS postcodes,
        coalesce(i.nhs, []) AS nhs, coalesce(i.nhs_verified, false) AS nhs_verified, coalesce(i.upn, []) AS upn,
        reg.feed IS NOT NULL AS registered,
-       th.rid IS NOT NULL OR dd.rid IS NOT NULL OR coalesce(regexp_matches(lower(r.given_names), 'tw[i1]n|tripl'), false) AS twin_hint,
+       th.rid IS NOT NULL OR dd.rid IS NOT NULL OR n.twin AS twin_hint,
        due.due_from, due.due_to, coalesce(mo.mother_given, []) AS mother_given
 FROM record r
 JOIN names n USING (rid)

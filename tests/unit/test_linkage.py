@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from linkage import DEFAULT_MODEL, LinkageSettings, Model, evaluate, explain, link, run
 from linkage.components import best_first, components
 from linkage.evaluate import wilson
+from linkage.memory import REMEMBERED
 from tests.unit.linkage_world import NOW, SECRET, TODAY, add, nhs_number, upn, world
 
 GIVEN = ["Ella", "Elle", "Noah", "Jack", "Aisha", "Muhammad", "Zofia", "Priya", "Sam", "Grace", "Leo", "Ruby"]
@@ -165,7 +166,7 @@ def test_nothing_is_left_in_the_warehouse() -> None:
     before = {row[0] for row in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     run(con, load_id="L1", now=NOW, today=TODAY, secret=SECRET)
     after = {row[0] for row in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    assert after - before == {"linkage_cluster", "linkage_question"}
+    assert after - before == {"linkage_cluster", "linkage_question"} | REMEMBERED
     assert con.execute("SELECT count(*) FROM duckdb_databases() WHERE database_name LIKE 'linkage%'").fetchone() == (0,)
 
 
@@ -242,6 +243,11 @@ def test_no_value_of_a_person_leaves_linkage(caplog: pytest.LogCaptureFixture) -
         "potential_match",
         "linkage_cluster",
         "linkage_question",
+        "linkage_seen",
+        "linkage_judged",
+        "linkage_disputed",
+        "linkage_full_key",
+        "linkage_basis",
         "person",
         "household",
     ):

@@ -1,0 +1,84 @@
+"""A night that decides only what changed leaves what a full run leaves; and when a run is full after all, it says why."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from linkage import DEFAULT_MODEL, LinkageReport, LinkageSettings, link
+from tests.unit.linkage_histories import live
+from tests.unit.linkage_world import NOW, TODAY, add, nhs_number, world
+
+
+def children(count: int) -> list[dict[str, Any]]:
+    """Each on two registers, by number; nobody has anything in common with anybody else."""
+    letters = [chr(97 + number // 26) + chr(97 + number % 26) for number in range(count)]
+    return [
+        {
+            "feed": feed,
+            "id": str(number),
+            "given": f"Name{letters[number]}",
+            "family": f"Fam{letters[number]}",
+            "dob": date(2009, 1, 2) + timedelta(days=97 * number),
+            "postcode": f"TS{number} 1AA",
+            "nhs": nhs_number(number),
+        }
+        for number in range(count)
+        for feed in ("health.fhir", "social_care.ssd")
+    ]
+
+
+def again(con: Any, **more: Any) -> LinkageReport:
+    return link(con, **({"load_id": "L2", "today": TODAY, "settings": LinkageSettings()} | more))
+
+
+def test_a_short_history() -> None:
+    """Two hundred of them are in the slow suite."""
+    for ran, left, full, _ in live(100, homes=12, nights=2):
+        assert not ran.full_because
+        assert left == full
+
+
+def test_a_night_costs_what_changed() -> None:
+    con = world(children(30))
+    assert again(con).full_because == "no linked load before it is remembered"
+    nothing = again(con)
+    assert (nothing.full_because, nothing.decided, nothing.compared, nothing.records) == ("", 0, 0, 60)
+    add(con, [children(1)[0] | {"feed": "school.census", "id": "new"}])
+    one = again(con)
+    assert (one.decided, one.compared) == (3, 3), "the new record and the two of that child"
+    decided = again(con, decisions=[("cannot_link", "health.fhir:5", "social_care.ssd:5", "reviewer", "not her", NOW)])
+    assert (decided.decided, decided.compared) == (2, 0), "a decision reaches its two records, and compares nothing"
+    con.execute("UPDATE person_record SET superseded_at = ? WHERE record_id = 'health.fhir:7'", [NOW])
+    con.execute("UPDATE person_identifier SET superseded_at = ? WHERE record_id = 'health.fhir:7'", [NOW])
+    gone = again(con)
+    assert (gone.records, gone.decided) == (60, 3), (
+        "whom it was linked to, and the two whom nobody keeps apart any more"
+    )
+
+
+def test_a_full_run_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    con = world(children(10))
+    again(con)
+    changes: dict[str, LinkageSettings] = {
+        "the model or a threshold changed": LinkageSettings(model=replace(DEFAULT_MODEL, match_at=0.97)),
+        "a setting of linkage changed": LinkageSettings(max_block=99),
+    }
+    for why, settings in changes.items():
+        with caplog.at_level(logging.INFO, logger="linkage"):
+            assert again(con, settings=settings).full_because == why
+        assert why in caplog.text
+        assert not again(con, settings=settings).full_because
+        again(con)
+    con.execute("UPDATE linkage_basis SET value = 'another' WHERE part = 'engine'")
+    assert again(con).full_because == "the version of Splink or DuckDB changed"
+    con.execute("UPDATE linkage_basis SET value = 'another' WHERE part = 'code'")
+    assert again(con).full_because == "the code of linkage changed"
+    con.execute("DELETE FROM linkage_cluster WHERE record_id = 'health.fhir:1'")
+    assert again(con).full_because == "what the last linked load left is not whole"
+    con.execute("UPDATE person_record SET birth_date = birth_date + 400")
+    assert again(con).full_because == "20 of 20 records read differently"
