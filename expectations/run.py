@@ -514,8 +514,10 @@ def _verdicts(
 
 
 def _write_results(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, verdicts: Sequence[Verdict]) -> None:
+    # A night carried on after a kill checks again what it had checked; what was said once people were linked stands.
     con.execute(
-        "DELETE FROM quality_result WHERE load_id = ? AND agency = ? AND feed = ?", [load_id, feed.agency, feed.name]
+        "DELETE FROM quality_result WHERE load_id = ? AND agency = ? AND feed = ? AND expectation <> ?",
+        [load_id, feed.agency, feed.name, volume.ONCE_LINKED],
     )
     columns = ("table", "expectation", "severity", "harm", "evaluated", "failed", "status", "message")
     con.execute(

@@ -34,7 +34,9 @@ FLOOR_OF_ROWS, FLOOR_OF_CODES, FLOOR_OF_MATCHES = 0.05, 0.05, 0.02
 # Shares of fewer rows say nothing.
 FEWEST_ROWS = 50
 
-_NAMES = ("row_count_as_usual", "code_mix_as_usual", "match_rate_as_usual", "not_stale")
+# The one verdict that is reached right of load, when people are linked.
+ONCE_LINKED = "match_rate_as_usual"
+_NAMES = ("row_count_as_usual", "code_mix_as_usual", ONCE_LINKED, "not_stale")
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def describe(feed: Feed) -> list[dict[str, str]]:
             f"Codes are mixed as usual: no code's share is {FLOOR_OF_CODES:.0%} of rows and {DEVIATIONS} robust deviations from its median",
             "Ask what changed in the system: a default, an export's mapping, a form. If practice changed, nothing is wrong.",
         ),
-        "match_rate_as_usual": (
+        ONCE_LINKED: (
             f"As many records as usual find one of another feed: within {FLOOR_OF_MATCHES:.0%} or {DEVIATIONS} robust deviations",
             "Look at the columns that tell who somebody is: a name, date or number may have moved or be cut off.",
         ),
@@ -95,7 +97,7 @@ def judge_matches(con: duckdb.DuckDBPyConnection, feeds: Sequence[Feed], *, load
     judged = set(
         con.execute("SELECT DISTINCT agency, feed FROM quality_result WHERE load_id = ?", [load_id]).fetchall()
     )
-    con.execute("DELETE FROM quality_result WHERE load_id = ? AND expectation = 'match_rate_as_usual'", [load_id])
+    con.execute("DELETE FROM quality_result WHERE load_id = ? AND expectation = ?", [load_id, ONCE_LINKED])
     for feed in feeds:
         if (feed.agency, feed.name) in judged:
             found = of_matches(con, feed, load_seq)
@@ -124,7 +126,7 @@ def of_codes(con: duckdb.DuckDBPyConnection, feed: Feed, load_seq: int) -> Verdi
 def of_matches(con: duckdb.DuckDBPyConnection, feed: Feed, load_seq: int) -> Verdict:
     """The share of the feed's records that stand with one of another feed."""
     shares = _shares(con, feed, "matched", load_seq)
-    return _of_history(feed, "match_rate_as_usual", shares, "shares", "wrong_child", FLOOR_OF_MATCHES)
+    return _of_history(feed, ONCE_LINKED, shares, "shares", "wrong_child", FLOOR_OF_MATCHES)
 
 
 def _width(usual: Usual, kind: str, floor: float) -> float:

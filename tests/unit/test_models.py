@@ -58,6 +58,7 @@ def test_versions_are_kept_and_one_is_current(tmp_path: Path) -> None:
         models.use("another")
 
 
+@pytest.mark.slow
 def test_training_learns_from_numbers_across_agencies_and_writes_nothing(council: duckdb.DuckDBPyConnection) -> None:
     before = everything(council)
     one = train(council, today=TODAY, settings=LinkageSettings())
