@@ -36,7 +36,6 @@ def measure(work: Path, *, quick: bool) -> Result:
         rows.append(_marginal(measured))
     children, pairs = measured[0]
     outside, floor_wall = _seconds(pairs, outside=True), median(floor["wall"] for _, floor in pairs)
-    absent = sorted({word for _, pairs in measured for night, _ in pairs for word in night["absent"]})
     return Result(
         "night",
         TITLE,
@@ -45,7 +44,6 @@ def measure(work: Path, *, quick: bool) -> Result:
             "conform, load and publish of all roles' marts; link and identify are shown apart. Process start and the import of Great "
             "Expectations, the same for any amount of data, are not counted in bytes/s and are shown among the words.",
             "A small night is mostly the planning of its some thousand statements; what a byte more costs is the last row.",
-            *([f"Not built yet and left out: {', '.join(absent)}."] if absent else []),
         ],
         f"{children:,} children: {outside:.1f} s outside linkage, {times(outside / floor_wall)} the floor, "
         f"{median(night['peak_mb'] for night, _ in pairs):,.0f} MB",

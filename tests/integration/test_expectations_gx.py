@@ -85,36 +85,32 @@ def test_counts_that_cannot_be_stated_break_all(con):
         assert judge.answers(lambda names: NAMES["nobody"], questions("a")) == {"a": "broken"}
 
 
-def test_severities_reach_great_expectations(con):
-    seen = []
+@pytest.fixture
+def seen(monkeypatch):
+    """What Great Expectations answers, result by result."""
+    gx_duckdb.load()
     from great_expectations.datasource.fluent.interfaces import Batch
 
-    kept = Batch.validate
+    kept, results = Batch.validate, []
 
     def validate(self, *args, **kwargs):
-        seen.append(kept(self, *args, **kwargs))
-        return seen[-1]
+        results.append(kept(self, *args, **kwargs))
+        return results[-1]
 
-    with pytest.MonkeyPatch.context() as patch, Judge(con.cursor) as judge:
-        patch.setattr(Batch, "validate", validate)
+    monkeypatch.setattr(Batch, "validate", validate)
+    return results
+
+
+def test_severities_reach_great_expectations(con, seen):
+    with Judge(con.cursor) as judge:
         judge.answers(counts, [Question("name short", "info"), Question("name present", "critical")])
     assert seen[-1].get_max_severity_failure().value == "critical"
 
 
-def test_boolean_only_results_and_logs_hold_no_value(con, caplog, capfd):
+def test_boolean_only_results_and_logs_hold_no_value(con, seen, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     loaded = gx_duckdb.load()
-    seen = []
-    from great_expectations.datasource.fluent.interfaces import Batch
-
-    kept = Batch.validate
-
-    def validate(self, *args, **kwargs):
-        seen.append(kept(self, *args, **kwargs))
-        return seen[-1]
-
-    with pytest.MonkeyPatch.context() as patch, Judge(con.cursor) as judge:
-        patch.setattr(Batch, "validate", validate)
+    with Judge(con.cursor) as judge:
         judge.answers(counts, questions("name short"))
         assert "Canarywharf" not in str(seen[-1].to_json_dict())
         judge.answers(counts, questions("raises"))

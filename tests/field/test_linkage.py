@@ -10,13 +10,11 @@ import pytest
 from linkage import evaluate, run
 from tests.unit.linkage_world import NOW, SECRET, TODAY, empty_warehouse, practice_records, world
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
 pytestmark = pytest.mark.field
 
 
-@pytest.mark.skipif(not (DATA / "practice_world").is_dir(), reason="practice world not here")
-def test_practice_world() -> None:
-    truth = DATA / "practice_world" / "truth"
+def test_practice_world(field_data: Path) -> None:
+    truth = field_data / "practice_world" / "truth"
     con = world(practice_records(truth / "flat_night1.csv.gz"))
     run(con, load_id="L1", now=NOW, today=TODAY, secret=SECRET)
     found = evaluate(con, truth / "records.csv", night=1)
@@ -34,11 +32,10 @@ def test_practice_world() -> None:
     assert not found.missing
 
 
-@pytest.mark.skipif(not (DATA / "linkage" / "febrl4a.parquet").is_file(), reason="FEBRL4 not here")
-def test_febrl4_without_its_strong_identifier() -> None:
+def test_febrl4_without_its_strong_identifier(field_data: Path) -> None:
     """Adults, invented names, a given name replaced by another in one pair of twenty: we ask where plain Splink guesses."""
     frames = [
-        pd.read_parquet(DATA / "linkage" / f"febrl4{half}.parquet").assign(agency=agency, feed=half)
+        pd.read_parquet(field_data / "linkage" / f"febrl4{half}.parquet").assign(agency=agency, feed=half)
         for half, agency in (("a", "one"), ("b", "two"))
     ]
     everybody = pd.concat(frames, ignore_index=True)
