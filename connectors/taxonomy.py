@@ -1,4 +1,4 @@
-"""The published words for what happened: taxonomy.csv says what each means; the feeds' SQL says who tells it.
+"""The published words for what happened: warehouse/taxonomy.csv says what each means; the feeds' SQL says who tells it.
 
 A feed's event types are read out of the SELECTs that it declares, so that nobody keeps a second list of them. What must
 not live here: an agency's name, and anything that runs a feed's SQL.
@@ -11,24 +11,29 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
 from connectors.contract import Feed
-
-TAXONOMY_PATH = Path(__file__).with_name("taxonomy.csv")
+from warehouse.schema import TAXONOMY_PATH
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _CHOOSING = {"coalesce": 0, "if": 1, "nullif": 0, "ifnull": 0}  # functions that hand on an argument, and from which one
 
 
+class EventType(NamedTuple):
+    """A word of the published list: what it means, and whether such an event as such is a concern, protective or neutral."""
+
+    meaning: str
+    polarity: str
+
+
 @cache
-def event_types() -> dict[str, str]:
-    """What each event type means, in the order of the published list."""
+def event_types() -> dict[str, EventType]:
+    """The published list, in its order."""
     with TAXONOMY_PATH.open(newline="", encoding="utf-8") as file:
-        return {row["event_type"]: row["meaning"] for row in csv.DictReader(file)}
+        return {row["event_type"]: EventType(row["meaning"], row["polarity"]) for row in csv.DictReader(file)}
 
 
 def told_by(feed: Feed) -> set[str]:

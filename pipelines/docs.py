@@ -266,10 +266,14 @@ def event_type_page(root: Path) -> str:
         "The published words for what happened or was said. A mapping may use any of them; what fits none is a `note`. "
         "Which feeds tell an event is read from their SQL. An agency may tell what another one did (a health record "
         "says that a plan began): the `agency` of the event says whose word it is, and its `statement_kind` is then "
-        "`third_party`.",
+        "`third_party`. *As such* says whether an event of the type is a concern, protective or neither, whatever the "
+        "note itself says; the [signals](signals.md) look at it.",
         _table(
-            ["event type", "meaning", "told by"],
-            [[f"`{name}`", said, ", ".join(sorted(tellers.get(name, [])))] for name, said in event_types().items()],
+            ["event type", "meaning", "as such", "told by"],
+            [
+                [f"`{name}`", said.meaning, said.polarity, ", ".join(sorted(tellers.get(name, [])))]
+                for name, said in event_types().items()
+            ],
         ),
     ]
     own = sorted(set(tellers) - set(event_types()))
@@ -466,6 +470,20 @@ def _type_in_words(annotation: Any) -> str:
     return "settings"
 
 
+# --- Signals -------------------------------------------------------------------------------------------------------
+
+_SIGNALS = """# Signals
+
+Named rules that are true of a child tonight, in the view `signals` and on the page of `tessera child PERSON --purpose …`. A signal is no
+score and no prediction: it says what was found and cites the events and spans that it rests on, so that anybody can read them and
+disagree. It is computed anew at every publication from what is known that night, and goes when the rule is no longer true.
+
+A rule is one file of SQL. To add one, write `warehouse/sql/signals/NAME.sql` with the three lines of its head (what it finds, `why`,
+`goes`); it yields `person_id`, `raised_on`, `evidence` (event and span identifiers) and `explanation`, and this page and the marts follow.
+
+Which events count as a concern is said, event type by event type, in [event types](event-types.md)."""
+
+
 # --- Roles ---------------------------------------------------------------------------------------------------------
 
 _PROTECTIONS = {
@@ -473,6 +491,16 @@ _PROTECTIONS = {
     "hide_postcodes": "postcodes within the text are replaced",
     "hide_in_values": "who said something stays, what they said does not",
 }
+
+
+def signals(_root: Path) -> str:
+    """The rules that raise a signal, each as its SQL file declares it."""
+    rules = [
+        f"## {rule.name}\n\n{_sentence(rule.meaning)}\n\n*Why*: {_sentence(rule.why)}\n\n*Goes*: {_sentence(rule.goes)} "
+        f"[Its SQL](../warehouse/sql/signals/{rule.name}.sql)."
+        for rule in publish.signal_rules()
+    ]
+    return _page([_SIGNALS, *rules])
 
 
 def roles(root: Path) -> str:
@@ -577,5 +605,6 @@ PAGES: Mapping[str, Callable[[Path], str]] = {
     "event-types.md": event_type_page,
     "layers.md": layers,
     "roles.md": roles,
+    "signals.md": signals,
     "standards.md": standards,
 }

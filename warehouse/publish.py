@@ -45,6 +45,9 @@ _SHARED = (
     "protected_token",
     "stated_value",
     "repeated_event",
+    "current_event",
+    "current_span",
+    "stated_status",
     "searched_agency",
     "feed_news",
     "failing_spell",
@@ -186,6 +189,24 @@ def damaged(marts_dir: Path, keys: Keys | None = None) -> list[str]:
     return wrong
 
 
+@dataclass(frozen=True)
+class SignalRule:
+    """One named rule as its SQL file declares it: when it is true, why it matters, and when it goes away again."""
+
+    name: str
+    sql: str
+    meaning: str
+    why: str
+    goes: str
+
+
+@cache
+def signal_rules() -> tuple[SignalRule, ...]:
+    """Every rule that raises a signal, by name. Its SQL yields person_id, raised_on, evidence, explanation and may yield `about`,
+    what tells two signals of one rule about one person apart."""
+    return tuple(_read_signal_rule(path) for path in sorted((_SQL / "signals").glob("*.sql")))
+
+
 @cache
 def views() -> tuple[View, ...]:
     """Every mart view there is SQL for, whoever may see it."""
@@ -202,6 +223,12 @@ def _read_view(path: Path) -> View:
     sorted_by = next(line for line in header if line.startswith("sorted by: ")).removeprefix("sorted by: ")
     grain = header[0].removeprefix(f"{path.stem}: ")
     return View(path.stem, sql, grain, tuple(sorted_by.split(", ")), {**_meanings_of_core(sql), **meanings})
+
+
+def _read_signal_rule(path: Path) -> SignalRule:
+    sql = path.read_text(encoding="utf-8")
+    header = dict(line.removeprefix("-- ").split(": ", 1) for line in sql.split("WITH", 1)[0].splitlines())
+    return SignalRule(path.stem, sql, header[path.stem], header["why"], header["goes"])
 
 
 def _meanings_of_core(sql: str) -> dict[str, str]:
@@ -265,17 +292,29 @@ def _prepare(
         )
     hide_sealed(con, sealed)
     quality_acts.make_table(con, acts)
+    con.execute("CREATE TEMP TABLE event_taxonomy AS FROM read_csv(?, all_varchar = true)", [str(schema.TAXONOMY_PATH)])
     for name in _SHARED:
         sql = (_SQL / "publish" / f"{name}.sql").read_text(encoding="utf-8")
         con.execute(f"CREATE TEMP TABLE {name} AS {sql}")
     if not con.execute("SELECT count(*) FROM published_night").fetchall()[0][0]:
         raise PublishError(f"load {load_id!r} is not in the warehouse's nights; publish one that was run")
+    _raise_signals(con)
     types = {}
     for view in views():
         con.execute(f"CREATE TEMP VIEW mart_{view.name} AS {view.sql}")
         described = con.execute(f"DESCRIBE mart_{view.name}").fetchall()
         types[view.name] = {row[0]: row[1] for row in described if row[0] not in _BOOKKEEPING[2:]}
     return types
+
+
+def _raise_signals(con: duckdb.DuckDBPyConnection) -> None:
+    """Asks every rule of sql/signals whom it is true of tonight."""
+    con.execute(
+        "CREATE TEMP TABLE raised_signal "
+        "(rule VARCHAR, person_id VARCHAR, about VARCHAR, raised_on DATE, evidence VARCHAR[], explanation VARCHAR)"
+    )
+    for rule in signal_rules():
+        con.execute(f"INSERT INTO raised_signal BY NAME SELECT ? AS rule, * FROM ({rule.sql})", [rule.name])
 
 
 def _compute_shared_views(

@@ -11,6 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+
+# The published words for what happened: event_type, usual_agency, polarity (concern, protective or neutral), meaning.
+TAXONOMY_PATH = Path(__file__).with_name("taxonomy.csv")
 
 
 class Sensitivity(StrEnum):

@@ -172,7 +172,10 @@ def print_report(report: Any, config: Path) -> None:
     out.print(
         f'  analyst          tessera query --role analyst{where} "SELECT event_type, count(*) FROM chronology GROUP BY 1"'
     )
-    out.print(f'  practitioner     tessera query --role practitioner{where} "SELECT * FROM children LIMIT 5"')
+    out.print(
+        f'  practitioner     tessera query --role practitioner{where} "SELECT person_id, rule, explanation FROM signals", '
+        f'then tessera child PERSON --purpose "…"{where}'
+    )
 
 
 @app.command()

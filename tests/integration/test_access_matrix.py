@@ -102,7 +102,8 @@ def test_asking_for_what_a_role_does_not_see_is_an_error(story: Story, role: str
 
 @pytest.mark.parametrize("role", ROLES)
 def test_no_mart_holds_a_word_its_role_may_not_see(story: Story, role: str) -> None:
-    said = {name: repr(rows) for name, rows in everything(story, role).items()}
+    published = {"event_types"}  # the same words wherever Tessera runs
+    said = {name: repr(rows) for name, rows in everything(story, role).items() if name not in published}
     found = [(name, word) for name, text in said.items() for word in FORBIDDEN[role] if word in text]
     assert found == []
 

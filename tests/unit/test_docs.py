@@ -74,7 +74,7 @@ def test_every_setting_says_what_it_means(model: Any) -> None:
 
 @pytest.mark.parametrize("feed", feeds().values(), ids=lambda feed: feed.id)
 def test_every_event_type_is_in_the_published_list(feed: Feed) -> None:
-    assert told_by(feed) - set(event_types()) == set(), "add it to connectors/taxonomy.csv"
+    assert told_by(feed) - set(event_types()) == set(), "add it to warehouse/taxonomy.csv"
     if any(output.table == "event" for output in feed.outputs({option.name: None for option in feed.options})):
         assert told_by(feed), "no event type was found in its SQL"
 

@@ -1,6 +1,6 @@
--- contradictions: one row per person and attribute about which their current records do not agree.
+-- contradictions: one row per person and attribute or status about which what the sources say now does not agree.
 -- sorted by: person_id, attribute
--- column attribute: What they differ in
+-- column attribute: What they differ in: a column of the person, or child_protection_plan, looked_after, education, family_agreement
 -- column values: Who says what: agency, value, record_id and recorded_at of every current record that states it
 -- column first_seen_load: The load with which the second of the values came to be known of this person
 -- column status: open: the sources still differ
@@ -12,6 +12,27 @@ WITH stated AS (
         AND attribute IN (
             'birth_date', 'sex', 'family_name', 'given_names', 'nhs_number', 'upn', 'postcode', 'ethnicity'
         )
+),
+
+-- Each agency's word on a status, from its plans, enrolments, reviews and marks.
+statuses AS (
+    SELECT * FROM stated_status
+),
+
+disputed_statuses AS (
+    SELECT
+        person_id,
+        attribute,
+        list({
+            'agency': agency,
+            'value': value,
+            'record_id': record_id,
+            'recorded_at': recorded_at
+        } ORDER BY agency, record_id, value) AS "values",
+        max(arrived_seq) AS load_seq
+    FROM statuses
+    GROUP BY person_id, attribute
+    HAVING min(compared) <> max(compared)
 ),
 
 loads AS (
@@ -59,16 +80,23 @@ seconds AS (
     SELECT person_id, attribute, list_sort(list(arrived_seq))[2] AS load_seq
     FROM arrivals
     GROUP BY person_id, attribute
+),
+
+found AS (
+    SELECT disputed.person_id, disputed.attribute, disputed."values", seconds.load_seq
+    FROM disputed
+    INNER JOIN seconds ON disputed.person_id = seconds.person_id AND disputed.attribute = seconds.attribute
+    UNION ALL
+    SELECT person_id, attribute, "values", load_seq FROM disputed_statuses
 )
 
 SELECT
-    disputed.person_id,
-    disputed.attribute,
-    disputed."values",
+    found.person_id,
+    found.attribute,
+    found."values",
     loads.load_id AS first_seen_load,
     'open' AS status,
     protected_people.person_id IS NOT NULL AS address_protected
-FROM disputed
-INNER JOIN seconds ON disputed.person_id = seconds.person_id AND disputed.attribute = seconds.attribute
-LEFT JOIN loads ON seconds.load_seq = loads.load_seq
-LEFT JOIN protected_people ON disputed.person_id = protected_people.person_id
+FROM found
+LEFT JOIN loads ON found.load_seq = loads.load_seq
+LEFT JOIN protected_people ON found.person_id = protected_people.person_id
