@@ -1,7 +1,7 @@
 """Made-up person records by the hundred thousand, straight into a core: the input of the linkage bench. Nobody in it exists.
 
-Three records a person on average, at most one in each of four feeds; families of one to three children at one address; common and rare
-names; slips of the keyboard, swapped dates, moves, missing values. Made in SQL from hashes: the same number makes the same rows.
+Three records a person on average, at most one in each of four feeds; families of one to three children at one address, twins among them;
+common and rare names; slips of the keyboard, swapped dates, moves, missing values. Made in SQL from hashes: the same number makes the same rows.
 """
 
 from __future__ import annotations
@@ -11,11 +11,22 @@ from typing import Any
 
 # What share of records carries each slip; of the order reported of real extracts.
 _SLIP, _SWAP, _MOVED, _NO_DATE = 0.06, 0.02, 0.15, 0.01
+# Of younger brothers and sisters, those born with the one before: 1.5 % of births are twins.
+_TWINS = 0.03
 _FEEDS = ("health.fhir", "school.census", "social_care.ssd", "police.ppn")
 
 
-def make(core: str, records: int) -> dict[str, Any]:
-    """A new encrypted core with so many current person records and their identifiers and addresses."""
+def make(core: str, records: int, later: int = 0) -> dict[str, Any]:
+    """A new encrypted core with so many current person records and their identifiers and addresses; `later` more are held back."""
+    return _insert(core, records, later, arriving=False)
+
+
+def arrive(core: str, records: int, later: int) -> dict[str, Any]:
+    """Adds the records that make() held back: of people known and new, as a night brings them."""
+    return _insert(core, records, later, arriving=True)
+
+
+def _insert(core: str, records: int, later: int, *, arriving: bool) -> dict[str, Any]:
     from warehouse.engine import Warehouse
     from warehouse.keys import load_keys
 
@@ -23,9 +34,16 @@ def make(core: str, records: int) -> dict[str, Any]:
     with Warehouse(path, load_keys(path.with_name("tessera.keys"), {})) as warehouse:
         con = warehouse.con
         _names(con)
-        con.execute(_PERSONS, {"persons": records // 3})
+        pools = {
+            pool: con.execute(f"SELECT count(*) FROM {pool}_pool").fetchall()[0][0] for pool in ("given", "family")
+        }
+        con.execute(_PERSONS, {"persons": (records + later) // 3, "twins": _TWINS, **pools})
         con.execute(
             _RECORDS, {"feeds": list(_FEEDS), "slip": _SLIP, "swap": _SWAP, "moved": _MOVED, "no_date": _NO_DATE}
+        )
+        con.execute(
+            "DELETE FROM temp.made WHERE (hash(record_id, 'later') % $whole < $later) <> $arriving",
+            {"whole": records + later, "later": later, "arriving": arriving},
         )
         for statement in (_PERSON_RECORD, _IDENTIFIERS, _ADDRESSES):
             con.execute(statement)
@@ -66,23 +84,36 @@ def _names(con: Any) -> None:
         )
 
 
+# Both numbers with the check digit or letter they must have: docs/sources.md 1.1.
+_NHS_WEIGHED = " + ".join(f"(n // {10**place}) % 10 * {place + 2}" for place in range(9))
+_UPN_WEIGHED = " + ".join(f"(n // {10**place}) % 10 * {13 - place}" for place in range(12))
 # chance(seed, what): a number in [0, 1) that is the same every time.
-_PERSONS = """
+_PERSONS = f"""
     CREATE OR REPLACE TEMP MACRO chance(seed, what) AS (hash(seed, what) % 1000003) / 1000003.0;
+    CREATE OR REPLACE TEMP MACRO nhs_remainder(n) AS ({_NHS_WEIGHED}) % 11;
+    CREATE OR REPLACE TEMP MACRO nhs_number(n) AS n::VARCHAR || ((11 - nhs_remainder(n)) % 11)::VARCHAR;
+    CREATE OR REPLACE TEMP MACRO upn(n) AS substr('ABCDEFGHJKLMNPQRTUVWXYZ', ({_UPN_WEIGHED}) % 23 + 1, 1) || n::VARCHAR;
     CREATE TEMP TABLE people AS
     WITH person AS (
         SELECT p, CASE WHEN chance(p, 'family') < .6 THEN p ELSE p - 1 - (hash(p, 'older') % 2)::BIGINT END AS home
         FROM range($persons) r(p)
+    ),
+    -- The square makes the commonest given name stand on two in a hundred and the commonest surname on one and a half, as in England.
+    named AS (
+        SELECT p, home, floor($given * power(chance(p, 'given'), 2))::BIGINT AS given_rank,
+               floor($family * power(chance(home, 'surname'), 2))::BIGINT AS family_rank
+        FROM person
     )
-    SELECT p, home, g.name AS given, f.name AS family, DATE '2008-01-01' + (chance(p, 'born') * 6500)::INT AS born,
-           CASE WHEN chance(p, 'sex') < .5 THEN 'female' ELSE 'male' END AS sex,
+    SELECT p, home, g.name AS given, f.name AS family, DATE '2008-01-01' + (chance(CASE WHEN chance(p, 'twin') < $twins THEN home ELSE p END, 'born') * 6500)::INT AS born,
+           CASE WHEN chance(p, 'sex') < .5 THEN 'F' ELSE 'M' END AS sex,
            'SN' || (10 + hash(home, 'district') % 80) || ' ' || (hash(home, 'sector') % 10)
                || chr((65 + hash(home, 'unit') % 20)::INT) || chr((65 + hash(home, 'unit2') % 20)::INT) AS postcode,
-           '9' || lpad((p * 10 + 7)::VARCHAR, 9, '0') AS nhs,
-           'A' || lpad((800000000000 + p)::VARCHAR, 12, '0') AS upn
-    FROM person
-    JOIN given_pool g ON g.rank = floor((SELECT count(*) FROM given_pool) * power(chance(p, 'given'), 3))
-    JOIN family_pool f ON f.rank = floor((SELECT count(*) FROM family_pool) * power(chance(home, 'surname'), 3))
+           -- Of two numbers side by side at least one has a check digit.
+           CASE WHEN nhs_remainder(900000000 + 2 * p) = 1 THEN nhs_number(900000001 + 2 * p) ELSE nhs_number(900000000 + 2 * p) END AS nhs,
+           upn(800000000000 + p) AS upn
+    FROM named
+    JOIN given_pool g ON g.rank = given_rank
+    JOIN family_pool f ON f.rank = family_rank
 """
 _RECORDS = """
     CREATE TEMP TABLE made AS
@@ -124,4 +155,4 @@ _IDENTIFIERS = f"""
     SELECT record_id, 'upn' AS scheme, upn AS value, 'stated' AS status, {_LINEAGE} FROM temp.made WHERE upn IS NOT NULL"""
 _ADDRESSES = f"""
     INSERT INTO person_address BY NAME
-    SELECT record_id, 'home' AS kind, postcode, {_LINEAGE} FROM temp.made"""
+    SELECT record_id, 'home' AS kind, (1 + hash(postcode, 'house') % 90) || ' Mill Lane' AS address, postcode, {_LINEAGE} FROM temp.made"""

@@ -1,4 +1,4 @@
-"""python -m bench.run [--only NAME…] [--quick]: measures, prints one row a bench, writes RESULTS.md.
+"""python -m bench.run [--only NAME…] [--quick] [--large]: measures, prints one row a bench, writes RESULTS.md.
 
 --quick takes smaller inputs and one repeat, to see that the benches run; its figures are printed and not written down.
 """
@@ -25,6 +25,7 @@ def main() -> int:
         "--only", nargs="+", choices=BENCHES, default=list(BENCHES), metavar="NAME", help=", ".join(BENCHES)
     )
     arguments.add_argument("--quick", action="store_true", help="smaller inputs, one repeat; nothing is written down")
+    arguments.add_argument("--large", action="store_true", help="linkage: five million records too; half an hour")
     chosen = arguments.parse_args()
     results, failed = [], []
     for name in BENCHES:
@@ -32,7 +33,8 @@ def main() -> int:
             continue
         work, start = Path(tempfile.mkdtemp(prefix=f"tessera-bench-{name}-")), time.perf_counter()
         try:
-            result = import_module(f"bench.{name}").measure(work, quick=chosen.quick)
+            larger = {"large": True} if chosen.large and name == "linkage" else {}
+            result = import_module(f"bench.{name}").measure(work, quick=chosen.quick, **larger)
         except BenchFailed as error:
             failed.append(name)
             print(f"{name:<8} could not be measured: {error}", flush=True)

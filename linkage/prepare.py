@@ -167,7 +167,7 @@ def prepare(cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, today:
     for _name, sql in sql_steps("prepare.sql"):
         cursor.execute(re.sub(r"\{(\w+)\}", lambda found: places[found[1]], sql))
     for table in (
-        "record_row",
+        "record_number",
         "name_claim",
         "given_reading",
         "family_reading",

@@ -2,19 +2,29 @@
 -- Inputs are views on the current rows of the common model. Variables set by prepare.py: titles, placeholders, phrases, particles,
 -- prefixes, joiners, endings, test_numbers, today.
 
--- step: claim_record: every current row of person_record with a dense number per record; several rows of one record are one record
+-- step: record_number: a dense number per record, in the order of the records' names
+CREATE TABLE record_number AS
+SELECT record_id, row_number() OVER (ORDER BY record_id) - 1 AS rid, rows
+FROM (SELECT record_id, count(*) AS rows FROM person_record GROUP BY record_id);
+
+-- step: record_row: every current row of person_record; several rows of one record are one record, and only these need an order
 CREATE TABLE record_row AS
-SELECT dense_rank() OVER (ORDER BY record_id) - 1 AS rid,
+WITH numbered AS (
+    SELECT rid, rows, person_record.record_id, source_person_id, agency, feed, role, given_names, family_name, birth_date,
+           birth_date_precision, expected_birth_date, sex, nhs_number, nhs_number_status, upn, postcode,
+           CAST(coalesce(recorded_at, extracted_at) AS DATE) AS told_on, recorded_at, extracted_at, loaded_at, source_key, raw_row_id
+    FROM person_record JOIN record_number USING (record_id)
+)
+SELECT * EXCLUDE (rows, recorded_at, extracted_at, loaded_at, source_key, raw_row_id), 1 AS turn FROM numbered WHERE rows = 1
+UNION ALL
+SELECT * EXCLUDE (rows, recorded_at, extracted_at, loaded_at, source_key, raw_row_id),
        row_number() OVER (PARTITION BY record_id
                           ORDER BY recorded_at DESC NULLS LAST, extracted_at DESC NULLS LAST, loaded_at DESC NULLS LAST,
-                                   source_key, raw_row_id) AS turn,
-       record_id, source_person_id, agency, feed, role, given_names, family_name, birth_date, birth_date_precision,
-       expected_birth_date, sex, nhs_number, nhs_number_status, upn, postcode,
-       CAST(coalesce(recorded_at, extracted_at) AS DATE) AS told_on
-FROM person_record;
+                                   source_key, raw_row_id) AS turn
+FROM numbered WHERE rows > 1;
 
 -- step: record: one row per record, its latest row
-CREATE TABLE record AS SELECT * EXCLUDE (turn) FROM record_row WHERE turn = 1;
+CREATE VIEW record AS SELECT * EXCLUDE (turn) FROM record_row WHERE turn = 1;
 
 -- step: name_claim: the other ways a record is named, beside its latest row
 CREATE TABLE name_claim AS
@@ -255,8 +265,9 @@ GROUP BY token, birth HAVING count(DISTINCT called) > 1;
 
 -- step: twin_hint: records that a twin may be meant by: another child of that surname, or that home, was born on the same day
 CREATE TABLE twin_hint AS
-SELECT DISTINCT n.rid FROM (SELECT rid, unnest(family_set) AS token FROM names) n JOIN birth USING (rid)
-    JOIN same_day s ON s.token = n.token AND s.birth = birth.birth
+-- Materialized: joined by surname alone first, a common one would meet all its birth dates.
+WITH dated AS MATERIALIZED (SELECT rid, unnest(family_set) AS token, birth FROM names JOIN birth USING (rid))
+SELECT DISTINCT rid FROM dated JOIN same_day USING (token, birth)
 UNION SELECT rid FROM birth_doubt;
 
 -- step: mother: what is said of a record's mother's name

@@ -37,8 +37,14 @@ SELECT component, one, other FROM side_by_side ANTI JOIN reconciled USING (one, 
 
 -- step: veto: pairs of one component that must not end up in one person. `lasting` ones hold against numbers too, `soft` ones do not
 CREATE TABLE veto AS
-WITH pairs AS (
-    SELECT x.component, x.rid AS a, y.rid AS b FROM member x JOIN member y ON x.component = y.component AND x.rid < y.rid
+WITH side AS (SELECT component, person.*, v.rid IS NOT NULL AS verified FROM member JOIN person USING (rid) LEFT JOIN verified v USING (rid)),
+-- Only pairs that differ in something that could speak against them: most records of one child do not.
+pairs AS MATERIALIZED (
+    SELECT x.component, x.rid AS a, y.rid AS b FROM side x JOIN side y ON x.component = y.component AND x.rid < y.rid
+    WHERE x.source = y.source OR x.notice = y.notice OR x.stated_role <> y.stated_role OR x.role <> y.role OR x.unborn OR y.unborn
+       OR x.birth <> y.birth OR (x.verified AND y.verified AND x.nhs <> y.nhs) OR x.upn <> y.upn
+    UNION
+    SELECT x.component, d.a, d.b FROM decision_pair d JOIN member x ON x.rid = d.a JOIN member y ON y.rid = d.b AND y.component = x.component
 ),
 seen AS (
     SELECT p.component, p.a, p.b, l.notice = r.notice AS same_notice, l.source = r.source AS same_source,
