@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from pipelines.commands import documents, identity, linkage, marts, nights, quality, sources
+from pipelines.commands import documents, identity, linkage, marts, nights, quality, signals, sources
 from pipelines.commands.terminal import err, plain
 from pipelines.settings import SettingsError
 
@@ -26,6 +26,7 @@ for name, group in (
     ("identity", identity.app),
     ("decisions", identity.decisions_app),
     ("linkage", linkage.app),
+    ("signals", signals.app),
 ):
     app.add_typer(group, name=name)
 

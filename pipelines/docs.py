@@ -481,6 +481,9 @@ disagree. It is computed anew at every publication from what is known that night
 A rule is one file of SQL. To add one, write `warehouse/sql/signals/NAME.sql` with the three lines of its head (what it finds, `why`,
 `goes`); it yields `person_id`, `raised_on`, `evidence` (event and span identifiers) and `explanation`, and this page and the marts follow.
 
+Whoever used a signal says whether it helped: `tessera signals mark SIGNAL --useful --reason … --author …`, or `--not-useful`. `tessera
+signals` shows, rule by rule, how often it is true and what share of those marked was useful: learn what works, stop what does not.
+
 Which events count as a concern is said, event type by event type, in [event types](event-types.md)."""
 
 

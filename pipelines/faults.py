@@ -30,11 +30,13 @@ def expected() -> tuple[type[Exception], ...]:
     from warehouse.quality_acts import QualityActError
     from warehouse.quarantine import QuarantineError
     from warehouse.query import QueryError
+    from warehouse.signal_verdicts import SignalVerdictError
     from warehouse.store import StoreError
 
     return (
         ConformError, ContractError, SourceUnreachable, ModelError, TrainingError, NightFailed, NightLocked, DecisionError, WarehouseError,
         KeyFileError,
         UnbalancedBooksError, LandingError, PublishError, QuarantineError, QueryError, RebuildError, StoreError, QualityActError,
+        SignalVerdictError,
         WorkbookError,
     )  # fmt: skip

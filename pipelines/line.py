@@ -28,6 +28,7 @@ from warehouse.land import Arrived, Books, RawTable
 from warehouse.landing import Landing, LandingFileSystem
 from warehouse.publish import ConfiguredFeed, publish
 from warehouse.quality_acts import QualityActs
+from warehouse.signal_verdicts import SignalVerdicts
 from warehouse.store import Store
 
 PEOPLE = "people"
@@ -72,6 +73,7 @@ class Line:
         self.store = Store(settings.decisions_url)
         self.decisions = Decisions(self.store, keys.raw("decisions"))
         self.quality_acts = QualityActs(self.store, keys.raw("decisions"))
+        self.signal_verdicts = SignalVerdicts(self.store, keys.raw("decisions"))
         self.access_log = AccessLog(self.store, keys)
         self.use(settings)
         with warehouse.transaction():
@@ -466,6 +468,7 @@ class Line:
                 feeds=self.configured_feeds(),
                 sealed=self.sealed_records(),
                 acts=self.quality_acts.listed(),
+                verdicts=self.signal_verdicts.all(),
             )
         except BaseException:
             with self.warehouse.transaction() as con:

@@ -123,7 +123,10 @@ def _print_now(found: Picture) -> None:
         f"\n[bold]Signals[/bold]{'' if found.signals else ': none of the rules of docs/signals.md is true tonight'}"
     )
     for row in found.signals:
-        out.print(f"  {row['raised_on']}  {row['rule'].replace('_', ' ')}: {plain(row['explanation'])}")
+        said = "" if row["useful"] is None else " (marked useful)" if row["useful"] else " (marked not useful)"
+        out.print(
+            f"  {row['raised_on']}  {row['rule'].replace('_', ' ')}: {plain(row['explanation'])}{said}  {row['signal_id']}"
+        )
     out.print(f"\n[bold]What the agencies do not agree on[/bold]{'' if found.contradictions else ': nothing found'}")
     for row in found.contradictions:
         said = "; ".join(f"{one['agency']} says {one['value'] or 'a value that is withheld'}" for one in row["values"])

@@ -102,6 +102,11 @@ def test_the_picture_of_a_child_needs_a_purpose_and_is_logged(copied: Path) -> N
     ]
     assert look.purpose == "strategy discussion"
     assert look.shown is not None and child["person_id"] in look.shown
+    rules = json.loads(tessera(copied, "signals", "--json").stdout)
+    assert {"several_agencies", "missing_often"} <= {rule["rule"] for rule in rules}
+    nobody = tessera(copied, "signals", "mark", "G0", "--useful", "--reason", "x", "--author", "dana")
+    assert nobody.returncode == 2
+    assert "no signal 'G0' tonight" in nobody.stderr
     refused = tessera(copied, "child", child["person_id"], "--purpose", " ")
     assert refused.returncode != 0
     assert "--purpose" in refused.stderr and child["given_names"] not in refused.stdout

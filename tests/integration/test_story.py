@@ -23,6 +23,7 @@ from pipelines.night import run_night
 from pipelines.settings import Settings
 from warehouse import query as querying
 from warehouse.picture import picture
+from warehouse.signal_verdicts import SignalVerdictError
 
 BEFORE, AFTER = "2026-11-16", "2026-11-17"
 
@@ -289,3 +290,23 @@ def test_nobody_has_a_picture_of_somebody_who_is_not_there(hub: Hub) -> None:
     with pytest.raises(querying.QueryError, match="no person 'PNOBODY'"):
         picture(con, "PNOBODY")
     con.close()
+
+
+def test_a_signal_is_marked_and_the_rates_show(hub: Hub) -> None:
+    signal = hub.practitioner("SELECT signal_id, rule FROM signals WHERE rule = 'several_agencies'")[0]
+    said = {"author": "dana", "decided_at": dt.datetime(2026, 11, 18, 9, 0)}
+    for useful, reason in ((False, "I knew all of it"), (True, "The bruising was news to us")):
+        hub.line.signal_verdicts.take(signal["signal_id"], signal["rule"], useful=useful, reason=reason, **said)
+    with pytest.raises(SignalVerdictError, match="reason"):
+        hub.line.signal_verdicts.take(signal["signal_id"], signal["rule"], useful=True, reason=" ", **said)
+    hub.night(AFTER)
+    marked = hub.practitioner("SELECT rule, useful, useful_reason FROM signals ORDER BY rule")
+    assert [tuple(row.values()) for row in marked] == [
+        ("contradicted", None, None),
+        ("several_agencies", True, "The bruising was news to us"),
+    ]
+    rates = hub.practitioner("SELECT rule, raised, marked_useful, marked_not_useful, share_useful FROM signal_rules")
+    assert [row for row in rates if row["rule"] in ("several_agencies", "missing_often")] == [
+        {"rule": "missing_often", "raised": 0, "marked_useful": 0, "marked_not_useful": 0, "share_useful": None},
+        {"rule": "several_agencies", "raised": 1, "marked_useful": 1, "marked_not_useful": 0, "share_useful": 1.0},
+    ]
