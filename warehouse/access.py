@@ -31,6 +31,8 @@ _PROTECTED_FLAG = "address_protected"
 _ROW_RULES = {
     # "Not to be shown outside the originator before": on the night's date, never the clock of the reader.
     "not_embargoed": "(embargo_until IS NULL OR embargo_until <= (SELECT date FROM published_night))",
+    # Only what a question is about: the records of pairs that wait for a person's answer.
+    "to_be_decided": "(record_id IN (SELECT unnest([record_id_a, record_id_b]) FROM mart_potential_matches))",
 }
 
 _POSTCODE_IN_TEXT = r"\b[A-Z]{1,2}[0-9][A-Z0-9]?\s*[0-9][A-Z]{2}\b"

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-ROLES = ("engineer", "quality", "analyst", "practitioner")
+ROLES = ("engineer", "quality", "analyst", "practitioner", "reviewer")
 STORES = ("landing", "core", "decisions", "identity", *ROLES)
 
 
@@ -79,7 +79,20 @@ def load_keys(path: Path, environ: Mapping[str, str], *, data: Path | None = Non
             if not separator or not value.strip():
                 raise KeyFileError(f"{path}, line {number}: expected STORE=KEY")
             filed[store.strip()] = value.strip()
+    _add_new_roles(path, filed, data or path.parent)
     return Keys({**filed, **given})
+
+
+def _add_new_roles(path: Path, filed: dict[str, str], data: Path) -> None:
+    """Gives a role that an earlier version did not know a key of its own, in the file of whoever runs the nights.
+
+    Never a key that is gone: a role whose marts are there already had one.
+    """
+    runs_the_nights = {"landing", "core", "decisions", "identity"} <= set(filed)
+    new = [role for role in ROLES if role not in filed and not any((data / "marts" / role).glob("*"))]
+    if runs_the_nights and new:
+        filed.update({role: _new_key() for role in new})
+        _write(path, [f"{store}={key}" for store, key in filed.items()])
 
 
 def _refuse_to_begin_anew(path: Path, data: Path) -> None:
@@ -94,8 +107,16 @@ def _refuse_to_begin_anew(path: Path, data: Path) -> None:
 
 def _make_key_file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = ["# Tessera's keys. Keep a copy where the data is not: without it the warehouse cannot be opened."]
-    lines += [f"{store}={base64.b64encode(secrets.token_bytes(32)).decode()}" for store in STORES]
+    _write(path, [f"{store}={_new_key()}" for store in STORES])
+
+
+def _new_key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _write(path: Path, keys: list[str]) -> None:
+    """The whole file or nothing, for its owner alone."""
+    lines = ["# Tessera's keys. Keep a copy where the data is not: without it the warehouse cannot be opened.", *keys]
     temporary = path.with_name(f"{path.name}.new")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w") as file:

@@ -29,7 +29,7 @@ app = typer.Typer()
 @app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="SQL over the views of the role's mart.")],
-    role: Annotated[str, typer.Option(help="engineer, quality, analyst or practitioner.")],
+    role: Annotated[str, typer.Option(help="engineer, quality, analyst, practitioner or reviewer.")],
     config: Config = DEFAULT_CONFIG,
     as_of: Annotated[str | None, typer.Option("--as-of", help="What was known at this time (ISO).")] = None,
     output: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",

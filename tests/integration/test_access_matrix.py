@@ -35,6 +35,7 @@ FORBIDDEN = {
     "quality": (*NAMES[1:], *NUMBERS, *RESTRICTED, *PERSONS, *EVENTS, *WORDS),
     "analyst": (*NAMES, *NUMBERS, *POSTCODES, *RESTRICTED, *RECORDS, *PERSONS, *EVENTS, *WORDS, "not a postcode"),
     "practitioner": (*RESTRICTED, *EMBARGOED),
+    "reviewer": ("Hart", "Crowd3", *RESTRICTED, *EVENTS, *WORDS),
 }
 
 
@@ -113,6 +114,14 @@ def test_no_mart_file_holds_a_word_in_plain_bytes(story: Story, role: str) -> No
     content = publishing.current(story.marts).path(story.marts, role).read_bytes()
     words = (*NAMES, *NUMBERS, *RECORDS, *WORDS, story.keys.pseudonym_salt("analyst"))
     assert [word for word in words if word.encode() in content] == []
+
+
+def test_a_reviewer_sees_the_records_of_a_pair_to_decide_and_of_nobody_else(story: Story) -> None:
+    pairs = story.ask("reviewer", "SELECT record_id_a, record_id_b FROM potential_matches")
+    asked_about = {record for pair in pairs for record in pair.values()}
+    assert asked_about == {"health.fhir:h1", "health.fhir:h2"}
+    for view in ("records", "links"):
+        assert {row["record_id"] for row in story.ask("reviewer", f"SELECT record_id FROM {view}")} == asked_about
 
 
 def test_a_restricted_address_is_hidden_for_the_household_and_no_further(story: Story) -> None:

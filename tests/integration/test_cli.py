@@ -20,7 +20,7 @@ from synthetic.world import make_world
 from tests.conftest import Desk
 from warehouse import query
 from warehouse.access_log import AccessLog
-from warehouse.keys import load_keys
+from warehouse.keys import ROLES, load_keys
 from warehouse.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,7 @@ def marts(folder: Path) -> dict[str, list[str]]:
     """Every view of every mart, without what is the load's and not the data's; of standards, this load's results."""
     found: dict[str, list[str]] = {}
     keys = load_keys(folder / "data" / "tessera.keys", {})
-    for role in ("engineer", "quality", "analyst", "practitioner"):
+    for role in ROLES:
         with query.open_mart(folder / "data" / "marts", keys, role) as con:
             for view in (row["name"] for row in query.rows(con, "SHOW TABLES")):
                 if view not in ("mart", "loads", "received_files", "coverage") and not view.endswith("_history"):

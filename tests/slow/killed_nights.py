@@ -27,6 +27,7 @@ from pipelines.line import open_line
 from pipelines.night import locked, run_night
 from pipelines.settings import Settings, load_settings
 from warehouse import query
+from warehouse.keys import ROLES
 
 COUNTED = {"execute", "fsync", "rename", "replace", "checkpoint"}
 FROZEN = dt.datetime(2026, 11, 17, 2, 0)
@@ -112,7 +113,7 @@ def contents(world: Path, data: Path) -> dict[str, str]:
             if table not in _NOT_COMPARED:
                 found[f"core.{schema}.{table}"] = _fingerprint(line.con, f'core."{schema}"."{table}"')
         keys = line.keys
-    for role in ("engineer", "quality", "analyst", "practitioner"):
+    for role in ROLES:
         with query.open_mart(settings.marts_path, keys, role) as con:
             for (view,) in con.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY 1").fetchall():
                 found[f"{role}.{view}"] = _fingerprint(con, f'"{view}"')

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from warehouse.keys import STORES, KeyFileError, load_keys
+from warehouse.keys import ROLES, STORES, KeyFileError, load_keys
 
 
 def test_a_first_run_makes_keys_and_the_next_reads_them(tmp_path: Path) -> None:
@@ -15,6 +15,29 @@ def test_a_first_run_makes_keys_and_the_next_reads_them(tmp_path: Path) -> None:
     made = load_keys(tmp_path / "keys", {}, data=data)
     assert set(made.values) == set(STORES)
     assert load_keys(tmp_path / "keys", {}, data=data) == made
+
+
+def test_a_role_that_is_new_gets_a_key_and_one_whose_key_is_gone_does_not(tmp_path: Path) -> None:
+    path, data = tmp_path / "keys", tmp_path / "data"
+    made = load_keys(path, {}, data=data)
+    path.write_text("\n".join(f"{store}={made.text(store)}" for store in STORES if store != "reviewer") + "\n")
+    again = load_keys(path, {}, data=data)
+    assert set(again.values) == set(STORES)
+    assert all(again.text(store) == made.text(store) for store in STORES if store != "reviewer")
+    assert load_keys(path, {}, data=data) == again
+    (data / "marts" / "reviewer").mkdir(parents=True)
+    (data / "marts" / "reviewer" / "load.duckdb").write_bytes(b"encrypted with the key that is gone")
+    path.write_text("\n".join(f"{store}={made.text(store)}" for store in STORES if store != "reviewer") + "\n")
+    assert "reviewer" not in load_keys(path, {}, data=data).values
+
+
+def test_a_machine_with_the_key_of_one_role_invents_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text("analyst=of-the-analyst\n")
+    path.chmod(0o600)
+    assert set(load_keys(path, {}).values) == {"analyst"}
+    assert path.read_text() == "analyst=of-the-analyst\n"
+    assert set(ROLES) > {"analyst"}
 
 
 @pytest.mark.parametrize(
