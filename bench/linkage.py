@@ -167,10 +167,9 @@ def splink_with_our_settings(core: str) -> dict[str, Any]:
 
     from splink import DuckDBAPI, Linker, block_on
 
-    from linkage.link import INPUT_COLUMNS, _frequent, _splink_settings
-    from linkage.memory import read
+    from linkage.link import INPUT_COLUMNS, _splink_settings
     from linkage.model import LinkageSettings
-    from linkage.prepare import prepare, scratch
+    from linkage.prepare import fill_frequencies, prepare, scratch
     from warehouse.engine import Warehouse
     from warehouse.keys import load_keys
 
@@ -181,8 +180,8 @@ def splink_with_our_settings(core: str) -> dict[str, Any]:
         Warehouse(path, load_keys(path.with_name("tessera.keys"), {})) as warehouse,
         scratch(warehouse.con) as cursor,
     ):
-        records, _ = prepare(cursor, settings, dt.date(2026, 11, 16))
-        read(cursor, model)
+        records = prepare(cursor, settings, dt.date(2026, 11, 16))
+        fill_frequencies(cursor, model)
         keys = " UNION ALL ".join(
             f"SELECT DISTINCT k.rid, {number} AS rule, k.key FROM ({model.blocking[number].sql}) k(rid, key) SEMI JOIN linkable USING (rid)"
             for number in rules
@@ -194,7 +193,7 @@ def splink_with_our_settings(core: str) -> dict[str, Any]:
         )
         wanted = ", ".join((*INPUT_COLUMNS, *(f"key_{number}" for number in rules)))
         cursor.execute(f"CREATE TABLE linkage_input AS SELECT {wanted} FROM person LEFT JOIN keyed USING (rid)")
-        cursor.execute("DROP TABLE keyed; DROP TABLE person; DROP TABLE reading; DROP TABLE name_token")
+        cursor.execute("DROP TABLE keyed; DROP TABLE person; DROP TABLE look; DROP TABLE known; DROP TABLE name_token")
         cpu, start = time.process_time(), time.perf_counter()
         api = DuckDBAPI(connection=cursor)
         blocking = [
@@ -207,7 +206,7 @@ def splink_with_our_settings(core: str) -> dict[str, Any]:
             log_level=None,
             validate_settings=False,
         )
-        for column in _frequent(model):
+        for column in model.frequent():
             linker.table_management.register_term_frequency_lookup(
                 api.register(f"frequency_{column}", dataset_display_name=f"frequency_{column}_rows"), column
             )

@@ -20,9 +20,10 @@ import numpy as np
 import pandas as pd
 
 from linkage.components import Numbers, best_first, components
-from linkage.memory import Memory, read
+from linkage.memory import BeyondReachError, Memory
 from linkage.model import LinkageSettings, Model
-from linkage.prepare import Finding, prepare, scratch, sql_steps
+from linkage.prepare import Finding, find, prepare, scratch, sql_steps
+from linkage.reached import contents
 
 log = logging.getLogger(__name__)
 
@@ -129,20 +130,42 @@ def link(
 ) -> LinkageReport:
     """Clusters the current records and stages the result for identify(); writes nothing else."""
     settings = settings or LinkageSettings()
+    try:
+        report = _link(con, load_id, today, decisions, settings)
+    except BeyondReachError as beyond:
+        report = _link(con, load_id, today, decisions, settings, because=str(beyond))
+    log.info("load %s: %s", load_id, report.said())
+    return report
+
+
+def _link(
+    con: duckdb.DuckDBPyConnection,
+    load_id: str,
+    today: date,
+    decisions: Decisions,
+    settings: LinkageSettings,
+    because: str = "",
+) -> LinkageReport:
     report = LinkageReport(load_id=load_id, model=settings.model.version)
     with scratch(con) as cursor:
-        report.records, report.findings = prepare(cursor, settings, today)
-        read(cursor, settings.model)
-        memory = Memory(con, cursor, settings, report.records)
+        report.records = contents(cursor)
+        _decided(cursor, decisions)
+        memory = Memory(con, cursor, settings, today, report.records, because)
         report.full_because = memory.why
-        _decisions(cursor, decisions)
+        prepare(cursor, settings, today, records=report.records, common=not memory.why)
+        memory.take_stock()
+        report.findings = find(cursor, settings, report.records, "known" if memory.why else "now_known")
+        cursor.execute("""
+            CREATE TABLE decision_pair AS
+            SELECT x.rid AS a, y.rid AS b, kind, author, reason
+            FROM decided JOIN record x ON x.record_id = one JOIN record y ON y.record_id = other
+        """)
         _candidates(cursor, settings, memory, report)
         _score(cursor, settings.model, report)
         _judge(cursor, settings.model, memory)
         _cluster(cursor, settings, memory, report)
         _results(cursor, settings.model, report.records)
         _write(con, cursor, memory, report)
-    log.info("load %s: %s", load_id, report.said())
     return report
 
 
@@ -159,8 +182,10 @@ def _candidates(
         memory.reach_numbers()
         cursor.execute("DROP TABLE block_key; DROP TABLE block")
         _blocks(cursor, settings.model, memory)
+    memory.hold_to_reach()
     cursor.execute(
         f"CREATE TABLE full_key AS SELECT rule, key, records FROM block WHERE records > {settings.max_block}"
+        + ("" if memory.why else " UNION ALL SELECT * FROM full_elsewhere")
     )
     crowded = cursor.execute(
         "SELECT rule, count(*), CAST(sum(records) AS BIGINT) FROM full_key GROUP BY rule ORDER BY rule"
@@ -189,21 +214,21 @@ def _candidates(
         FROM met JOIN person l ON l.rid = a JOIN person r ON r.rid = b
         WHERE (l.notice IS DISTINCT FROM r.notice OR l.notice IS NULL) AND coalesce(l.stated_role = r.stated_role, true)"""
     )
-    cursor.execute(
-        "DROP TABLE block_key; DROP TABLE block; DROP TABLE name_token; DROP TABLE home; DROP TABLE expecting"
-    )
+    cursor.execute("DROP TABLE block; DROP TABLE name_token; DROP TABLE home; DROP TABLE expecting")
 
 
 def _blocks(cursor: duckdb.DuckDBPyConnection, model: Model, memory: Memory) -> None:
     """`block_key`: the keys of each record, and `block`: how many records a key has; only the keys a change reaches if not full."""
     cursor.execute("CREATE TABLE block_key (rid BIGINT, rule UTINYINT, key UBIGINT)")
     if not memory.why:
-        cursor.execute("CREATE OR REPLACE TABLE reached_key AS SELECT rule, key FROM kept_full_key")
+        cursor.execute(
+            "CREATE OR REPLACE TABLE reached_key AS SELECT rule, key FROM kept_full_key ANTI JOIN full_elsewhere USING (rule, key)"
+        )
     for number, rule in enumerate(model.blocking):
         keys = f"SELECT DISTINCT k.rid, {number}::UTINYINT AS rule, k.key FROM ({rule.sql}) k(rid, key) SEMI JOIN linkable USING (rid)"
         if not memory.why:
             cursor.execute(f"INSERT INTO reached_key SELECT rule, key FROM ({keys}) SEMI JOIN dirty USING (rid)")
-            keys = f"SELECT * FROM ({keys}) SEMI JOIN reached_key USING (rule, key)"
+            keys = f"SELECT * FROM ({keys}) SEMI JOIN reached_key USING (rule, key) ANTI JOIN full_elsewhere USING (rule, key)"
         cursor.execute(f"INSERT INTO block_key {keys}")
     cursor.execute(
         "CREATE TABLE block AS SELECT rule, key, count(*) AS records FROM block_key GROUP BY rule, key HAVING count(*) > 1"
@@ -256,11 +281,6 @@ def _billionths(bits: float) -> int:
     return round(bits * 1e9)
 
 
-def _frequent(model: Model) -> list[str]:
-    """The columns whose values weigh by how common they are."""
-    return sorted({level.frequency_of for comparison in model.comparisons for level in comparison.levels} - {""})
-
-
 def _score(cursor: duckdb.DuckDBPyConnection, model: Model, report: LinkageReport) -> None:
     """`compared`: Splink's weight for each pair, and each comparison's level by name."""
     (report.compared,) = cursor.execute("SELECT count(*) FROM linkage_pair").fetchone() or (0,)
@@ -288,7 +308,7 @@ def _score(cursor: duckdb.DuckDBPyConnection, model: Model, report: LinkageRepor
             linker.table_management.register_blocked_pairs_for_predict(
                 api.register("linkage_pair", dataset_display_name="linkage_pair_rows")
             )
-            for column in _frequent(model):
+            for column in model.frequent():
                 linker.table_management.register_term_frequency_lookup(
                     api.register(f"frequency_{column}", dataset_display_name=f"frequency_{column}_rows"), column
                 )
@@ -361,8 +381,8 @@ def _run_steps(cursor: duckdb.DuckDBPyConnection, file: str, places: dict[str, s
         cursor.execute(sql)
 
 
-def _decisions(cursor: duckdb.DuckDBPyConnection, decisions: Decisions) -> None:
-    """`decision_pair`: the last word of people on each pair of records, the smaller number first."""
+def _decided(cursor: duckdb.DuckDBPyConnection, decisions: Decisions) -> None:
+    """`decided`: the last word of people on each pair of current records, in the order of their names."""
     if isinstance(decisions, pd.DataFrame):
         rows = decisions[list(DECISION_COLUMNS)].values.tolist()
     else:
@@ -374,13 +394,12 @@ def _decisions(cursor: duckdb.DuckDBPyConnection, decisions: Decisions) -> None:
     if rows:
         cursor.executemany("INSERT INTO decision VALUES (?, ?, ?, ?, ?, ?)", rows)
     cursor.execute("""
-        CREATE TABLE decision_pair AS
-        SELECT least(x.rid, y.rid) AS a, greatest(x.rid, y.rid) AS b, d.kind, d.author, d.reason
-        FROM decision d JOIN record x ON x.record_id = d.record_id_a JOIN record y ON y.record_id = d.record_id_b
-        WHERE x.rid <> y.rid
+        CREATE TABLE decided AS
+        SELECT least(record_id_a, record_id_b) AS one, greatest(record_id_a, record_id_b) AS other, kind, author, reason
+        FROM decision SEMI JOIN content x ON x.record_id = record_id_a SEMI JOIN content y ON y.record_id = record_id_b
+        WHERE record_id_a <> record_id_b
         -- Of two decisions at one moment the cautious one stands.
-        QUALIFY row_number() OVER (PARTITION BY least(x.rid, y.rid), greatest(x.rid, y.rid)
-                                   ORDER BY d.decided_at DESC NULLS LAST, d.kind, d.author, d.reason) = 1
+        QUALIFY row_number() OVER (PARTITION BY one, other ORDER BY decided_at DESC NULLS LAST, kind, author, reason) = 1
     """)
 
 

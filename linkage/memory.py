@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict
+from datetime import date
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -20,9 +21,8 @@ import pandas as pd
 
 from linkage.components import Numbers, components
 from linkage.model import LinkageSettings, Model
-
-# The longest a carried answer may be worth less than asking again.
-MOST_READ_ANEW = 0.5
+from linkage.prepare import fill_frequencies
+from linkage.reached import Reached, common_rows
 
 BASIS = {
     "model": "the model or a threshold changed",
@@ -37,11 +37,16 @@ def _tables(model: Model) -> dict[str, str]:
     codes = ", ".join(f"code_{comparison.name} TINYINT" for comparison in model.comparisons)
     return {
         "linkage_basis": "part VARCHAR, value VARCHAR",
-        "linkage_seen": "number BIGINT, record_id VARCHAR, reading UBIGINT, numbers UBIGINT[]",
+        "linkage_seen": "number BIGINT, record_id VARCHAR, content UBIGINT, reading UBIGINT, numbers UBIGINT[]",
+        "linkage_known": "number BIGINT, agency VARCHAR, feed VARCHAR, given VARCHAR, family VARCHAR, birth DATE, precision INTEGER,"
+        " postcodes VARCHAR[], numbered BOOLEAN, linkable BOOLEAN, given_shown VARCHAR, family_shown VARCHAR, dated BOOLEAN, adult BOOLEAN,"
+        " unborn BOOLEAN, due_from DATE, due_to DATE, due_tokens VARCHAR[]",
+        "linkage_key": "number BIGINT, rule UTINYINT, key UBIGINT",
+        "linkage_common": "kind VARCHAR, value VARCHAR, worth DOUBLE, code UBIGINT",
         "linkage_judged": "a BIGINT, b BIGINT, rule VARCHAR, tier INTEGER, bits DOUBLE, claim DOUBLE, likelihood DOUBLE,"
         f" cross_agency BOOLEAN, nhs_same BOOLEAN, {codes}, set_aside BOOLEAN",
         "linkage_disputed": "space VARCHAR, value UBIGINT",
-        "linkage_full_key": "rule UTINYINT, key UBIGINT",
+        "linkage_full_key": "rule UTINYINT, key UBIGINT, records BIGINT",
         "linkage_decided": "kind VARCHAR, record_id_a VARCHAR, record_id_b VARCHAR, author VARCHAR",
         "linkage_crowd": "number BIGINT",
     }
@@ -70,32 +75,93 @@ def _basis(settings: LinkageSettings, records: int) -> dict[str, str]:
 
 
 REMEMBERED = frozenset(
-    f"linkage_{name}" for name in ("basis", "seen", "judged", "disputed", "full_key", "decided", "crowd")
+    f"linkage_{name}"
+    for name in ("basis", "seen", "known", "key", "common", "judged", "disputed", "full_key", "decided", "crowd")
 )
+
+
+class BeyondReachError(Exception):
+    """A record changed that was not foreseen to: says how many, for the load's log. All records are read then."""
 
 
 class Memory:
     """The last linked load as tonight's run finds it, and what tonight's leaves. `why` says why a run is full; empty when it is not."""
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, records: int
+        self,
+        con: duckdb.DuckDBPyConnection,
+        cursor: duckdb.DuckDBPyConnection,
+        settings: LinkageSettings,
+        today: date,
+        records: int,
+        because: str = "",
     ) -> None:
-        self._settings, self._records, self._cursor = settings, records, cursor
+        self._settings, self._cursor, self._today = settings, cursor, today
+        # How many records the scratch tables hold; not all of them, where only a part is read.
+        self._records = records
         self._basis = _basis(settings, records)
         database, schema = con.execute("SELECT current_database(), current_schema()").fetchone() or ("", "")
         self._here = f'"{database}"."{schema}"'
         self._tables = _tables(settings.model)
-        self.why = self._why(database, schema)
+        self.why = because or self._why(database, schema)
         if not self.why:
-            self._look()
-        if self.why:
             for name in self._tables:
-                cursor.execute(f"DROP VIEW IF EXISTS {_kept(name)}")
+                cursor.execute(f"CREATE VIEW {_kept(name)} AS SELECT * FROM {self._here}.{name}")
+            (before,) = cursor.execute("SELECT value FROM kept_basis WHERE part = 'today'").fetchone() or ("",)
+            self.why = Reached(cursor, settings, today, date.fromisoformat(before), records).why
+        if self.why:
             for name, columns in self._tables.items():
+                cursor.execute(f"DROP VIEW IF EXISTS {_kept(name)} CASCADE")
                 cursor.execute(f"CREATE TABLE {_kept(name)} ({columns})")
-            self._number()
-            cursor.execute("CREATE OR REPLACE VIEW dirty AS SELECT rid FROM record")
+
+    def take_stock(self) -> None:
+        """After reading: `place`, `reading`, `dirty`: the records that read differently from last time; `departed`: those that no source
+        sends any more; `crowded`: the numbers on too many records."""
+        cursor = self._cursor
+        crowded = f"""
+            SELECT any_value(space) AS space, value, count(DISTINCT rid) AS holders FROM number_claim GROUP BY value
+            HAVING count(DISTINCT rid) > {self._settings.max_holders}
+        """
+        self._number()
+        if self.why:
+            cursor.execute(f"CREATE TABLE crowded AS {crowded}")
+            _read(cursor, self._settings.model, common=False)
+            cursor.execute("CREATE VIEW dirty AS SELECT rid FROM record")
             cursor.execute("CREATE OR REPLACE TABLE departed (number BIGINT, record_id VARCHAR, numbers UBIGINT[])")
+            return
+        cursor.execute(f"""
+            CREATE TABLE crowded AS
+            SELECT substr(kind, 9) AS space, code AS value, coalesce(t.after, worth)::BIGINT AS holders FROM kept_common
+            JOIN crowded_elsewhere ON crowded_elsewhere.value = code
+            LEFT JOIN touched_key t ON t.rule = 252 AND t.key = code WHERE kind LIKE 'crowded %'
+            UNION ALL SELECT * FROM ({crowded}) WHERE value NOT IN (SELECT value FROM crowded_elsewhere)
+        """)
+        (self._records,) = cursor.execute("SELECT count(*) FROM record").fetchone() or (0,)
+        # Those that were read only for the sake of others are not themselves read right.
+        cursor.execute("CREATE TABLE beside_rid AS SELECT rid FROM place ANTI JOIN within USING (number)")
+        for table in ("linkable", "number"):
+            cursor.execute(f"DELETE FROM {table} WHERE rid IN (SELECT rid FROM beside_rid)")
+        _read(cursor, self._settings.model, common=True)
+        cursor.execute("DELETE FROM reading WHERE rid IN (SELECT rid FROM beside_rid)")
+        cursor.execute("""
+            CREATE TABLE dirty AS SELECT rid FROM reading JOIN place USING (rid) LEFT JOIN kept_seen k USING (number)
+            WHERE k.reading IS DISTINCT FROM reading.reading
+        """)
+        cursor.execute("""
+            CREATE TABLE full_elsewhere AS
+            SELECT rule, key, coalesce(t.after, k.records)::BIGINT AS records FROM stay_full JOIN kept_full_key k USING (rule, key)
+            LEFT JOIN touched_key t USING (rule, key)
+        """)
+
+    def hold_to_reach(self) -> None:
+        """Where a part of the records is read, nothing may change beyond what was foreseen."""
+        if self.why:
+            return
+        (beyond,) = self._cursor.execute(
+            "SELECT count(*) FROM dirty JOIN place USING (rid) ANTI JOIN may USING (number)"
+        ).fetchone() or (0,)
+        if beyond:
+            raise BeyondReachError(f"{beyond} records read differently that nothing was seen to reach")
 
     def _why(self, database: str, schema: str) -> str:
         there = {
@@ -114,23 +180,6 @@ class Memory:
             f"SELECT (SELECT count(*) FROM {self._here}.linkage_seen) = (SELECT count(*) FROM {self._here}.linkage_cluster)"
         ).fetchone() or (False,)
         return "" if whole else "what the last linked load left is not whole"
-
-    def _look(self) -> None:
-        """`dirty`: the records that read differently from last time; `departed`: those that no source sends any more."""
-        for name in self._tables:
-            self._cursor.execute(f"CREATE VIEW {_kept(name)} AS SELECT * FROM {self._here}.{name}")
-        self._number()
-        self._cursor.execute("""
-            CREATE TABLE dirty AS SELECT rid FROM reading JOIN place USING (rid) LEFT JOIN kept_seen k USING (number)
-            WHERE k.reading IS DISTINCT FROM reading.reading
-        """)
-        self._cursor.execute(
-            "CREATE TABLE departed AS SELECT number, record_id, numbers FROM kept_seen ANTI JOIN record USING (record_id)"
-        )
-        (dirty,) = self._cursor.execute("SELECT count(*) FROM dirty").fetchone() or (0,)
-        if dirty > MOST_READ_ANEW * self._records:
-            self._cursor.execute("DROP TABLE dirty; DROP TABLE place")
-            self.why = f"{dirty} of {self._records} records read differently"
 
     def _number(self) -> None:
         """`place`: the lasting number of each record."""
@@ -166,7 +215,7 @@ class Memory:
             CREATE TABLE crossing AS
             SELECT rule, key FROM (
                 (SELECT rule, key FROM block WHERE records > {self._settings.max_block} EXCEPT SELECT rule, key FROM kept_full_key)
-                UNION (SELECT rule, key FROM kept_full_key
+                UNION (SELECT rule, key FROM kept_full_key ANTI JOIN full_elsewhere USING (rule, key)
                        EXCEPT SELECT rule, key FROM block WHERE records > {self._settings.max_block}))
         """)
         added = self._cursor.execute(
@@ -196,18 +245,14 @@ class Memory:
             CREATE TABLE touched AS
             WITH gone AS (SELECT number FROM place SEMI JOIN dirty USING (rid) UNION SELECT number FROM departed),
             was AS (SELECT a, b FROM kept_judged WHERE a IN (SELECT number FROM gone) OR b IN (SELECT number FROM gone)),
-            decided AS (
-                SELECT d.kind, x.record_id AS one, y.record_id AS other, d.author
-                FROM decision_pair d JOIN record x ON x.rid = d.a JOIN record y ON y.rid = d.b
-            ),
-            changed AS (
+            redecided AS (
                 SELECT one, other FROM (
-                    (SELECT * FROM decided EXCEPT SELECT * FROM kept_decided)
-                    UNION ALL (SELECT * FROM kept_decided EXCEPT SELECT * FROM decided)) t(kind, one, other, author)
+                    (SELECT kind, one, other, author FROM decided EXCEPT SELECT * FROM kept_decided)
+                    UNION ALL (SELECT * FROM kept_decided EXCEPT SELECT kind, one, other, author FROM decided)) t(kind, one, other, author)
             )
             SELECT rid FROM dirty
             UNION SELECT rid FROM place WHERE number IN (SELECT a FROM was UNION SELECT b FROM was)
-            UNION SELECT rid FROM record WHERE record_id IN (SELECT one FROM changed UNION SELECT other FROM changed)
+            UNION SELECT rid FROM record WHERE record_id IN (SELECT one FROM redecided UNION SELECT other FROM redecided)
         """)
         edges = cursor.execute("""
             SELECT a, b FROM carried UNION ALL SELECT a, b FROM judged
@@ -230,7 +275,8 @@ class Memory:
     def crowded_elsewhere(self) -> int:
         """Records in too large a group that tonight does not reach."""
         (count,) = self._cursor.execute(
-            "SELECT count(*) FROM kept_crowd JOIN place USING (number) ANTI JOIN scope USING (rid)"
+            "SELECT count(*) FROM kept_crowd ANTI JOIN (SELECT number FROM place SEMI JOIN scope USING (rid)) s USING (number)"
+            " ANTI JOIN departed USING (number)"
         ).fetchone() or (0,)
         return int(count)
 
@@ -243,16 +289,34 @@ class Memory:
                 con.execute(f"DROP TABLE IF EXISTS {name}")
                 con.execute(f"CREATE TABLE {name} ({columns})")
         gone = f"SELECT number FROM {scratch}.place SEMI JOIN {scratch}.scope USING (rid) UNION ALL SELECT number FROM {scratch}.departed"
-        if not self.why:
+        if self.why:
+            fresh = f"SELECT rid FROM {scratch}.reading"
+            con.execute(
+                f"INSERT INTO linkage_known SELECT number, k.* EXCLUDE (rid) FROM {scratch}.known k JOIN {scratch}.place USING (rid)"
+            )
+            con.execute(f"""
+                INSERT INTO linkage_key SELECT number, rule, key FROM (
+                    SELECT rid, rule, key FROM {scratch}.block_key WHERE rule NOT IN ({self._unborn_rule()})
+                    UNION ALL SELECT rid, rule, key FROM {scratch}.look) JOIN {scratch}.place USING (rid)
+            """)
+        else:
+            fresh = f"""SELECT rid FROM {scratch}.scope UNION SELECT rid FROM {scratch}.place SEMI JOIN {scratch}.changed USING (number)"""
             con.execute(f"DELETE FROM linkage_judged WHERE a IN ({gone}) OR b IN ({gone})")
-            for name in ("linkage_seen", "linkage_crowd"):
-                con.execute(f"DELETE FROM {name} WHERE number IN ({gone})")
-            for name in ("linkage_basis", "linkage_disputed", "linkage_full_key", "linkage_decided"):
-                con.execute(f"DELETE FROM {name}")
+            con.execute(f"DELETE FROM linkage_crowd WHERE number IN ({gone})")
+            con.execute(
+                f"DELETE FROM linkage_seen WHERE number IN ({gone}) OR number IN (SELECT number FROM {scratch}.changed)"
+            )
+            for name, rows in (("linkage_known", "fresh_known"), ("linkage_key", "fresh_key")):
+                con.execute(f"DELETE FROM {name} WHERE number IN (SELECT number FROM {scratch}.stale)")
+                con.execute(f"INSERT INTO {name} SELECT * FROM {scratch}.{rows}")
+            for name in ("basis", "disputed", "full_key", "decided", "common"):
+                con.execute(f"DELETE FROM linkage_{name}")
         con.execute(f"""
-            INSERT INTO linkage_seen SELECT number, record_id, reading, numbers
-            FROM {scratch}.reading JOIN {scratch}.place USING (rid) SEMI JOIN {scratch}.scope USING (rid) ORDER BY number
+            INSERT INTO linkage_seen SELECT number, record_id, content, reading, numbers
+            FROM {scratch}.reading JOIN {scratch}.place USING (rid) JOIN {scratch}.content USING (record_id)
+            WHERE rid IN ({fresh}) ORDER BY number
         """)
+        con.execute(f"INSERT INTO linkage_common BY NAME {common_rows(self._settings, scratch)}")
         columns = "rule, tier, bits, claim, likelihood, cross_agency, nhs_same, " + ", ".join(
             f"code_{comparison.name}" for comparison in self._settings.model.comparisons
         )
@@ -264,39 +328,30 @@ class Memory:
             JOIN {scratch}.place x ON x.rid = a JOIN {scratch}.place y ON y.rid = b
         """)
         con.execute(f"INSERT INTO linkage_disputed SELECT space, value FROM {scratch}.disputed")
-        con.execute(f"INSERT INTO linkage_full_key SELECT rule, key FROM {scratch}.full_key")
-        con.execute(f"""
-            INSERT INTO linkage_decided SELECT kind, x.record_id, y.record_id, author
-            FROM {scratch}.decision_pair JOIN {scratch}.place x ON x.rid = a JOIN {scratch}.place y ON y.rid = b
-        """)
+        con.execute(f"INSERT INTO linkage_full_key SELECT rule, key, records FROM {scratch}.full_key")
+        con.execute(f"INSERT INTO linkage_decided SELECT kind, one, other, author FROM {scratch}.decided")
         con.execute(
             f"INSERT INTO linkage_crowd SELECT number FROM {scratch}.place SEMI JOIN {scratch}.crowd USING (rid)"
         )
-        con.executemany("INSERT INTO linkage_basis VALUES (?, ?)", [list(part) for part in self._basis.items()])
+        con.executemany(
+            "INSERT INTO linkage_basis VALUES (?, ?)",
+            [list(part) for part in (self._basis | {"today": self._today.isoformat()}).items()],
+        )
+
+    def _unborn_rule(self) -> int:
+        return next((n for n, rule in enumerate(self._settings.model.blocking) if rule.name == "unborn"), 255)
 
 
 def _kept(name: str) -> str:
     return "kept_" + name.removeprefix("linkage_")
 
 
-def read(cursor: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """`frequency_given`, `frequency_family`: how common names are, in steps; `reading`: one word for all a record is judged by.
-
-    A name's frequency goes in steps of half a power of two, and so does the number of names: agreement on Mohammed must not weigh a
-    little less after every night, which would change every score. The error is at most a quarter of a bit on each side.
-    """
-    frequent = sorted({level.frequency_of for comparison in model.comparisons for level in comparison.levels} - {""})
-    joins, parts = [], []
-    for column in frequent:
-        cursor.execute(f"""
-            CREATE TABLE frequency_{column} AS
-            WITH borne AS (SELECT {column}, count(*) AS bearers FROM person SEMI JOIN linkable USING (rid)
-                           WHERE {column} IS NOT NULL GROUP BY {column})
-            SELECT {column}, greatest({model.rarest!r}, least(1.0, pow(2.0,
-                   round(2 * log2(bearers)) / 2 - (SELECT round(2 * log2(sum(bearers))) / 2 FROM borne)))) AS tf_{column} FROM borne
-        """)
-        joins.append(f"LEFT JOIN frequency_{column} USING ({column})")
-        parts.append(f"tf_{column}")
+def _read(cursor: duckdb.DuckDBPyConnection, model: Model, *, common: bool) -> None:
+    """`reading`: one word for all a record is judged by."""
+    if not common:
+        fill_frequencies(cursor, model)
+    joins = [f"LEFT JOIN frequency_{column} USING ({column})" for column in model.frequent()]
+    parts = [f"tf_{column}" for column in model.frequent()]
     for name, kind in ((row[0], row[1]) for row in cursor.execute("DESCRIBE person").fetchall()):
         if name != "rid":
             parts.append(f"list_sort({name})" if kind.endswith("[]") else name)

@@ -344,6 +344,10 @@ class Model:
     def comparison(self, name: str) -> Comparison:
         return next(entry for entry in self.comparisons if entry.name == name)
 
+    def frequent(self) -> list[str]:
+        """The columns whose values weigh by how common they are."""
+        return sorted({level.frequency_of for comparison in self.comparisons for level in comparison.levels} - {""})
+
     def prior(self, records: int) -> float:
         """Probability that two random records are one person; N rounded up to a power of two, so that nights compare."""
         size = 2 ** math.ceil(math.log2(max(records, 1024)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import math
 import re
 import tomllib
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from linkage.model import LinkageSettings
+from linkage.model import LinkageSettings, Model
 
 _HERE = Path(__file__).parent
 _SCRATCH = itertools.count(1)
@@ -139,8 +140,22 @@ def _name_forms(cursor: duckdb.DuckDBPyConnection) -> None:
     cursor.unregister("arriving")
 
 
-def prepare(cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, today: date) -> tuple[int, list[Finding]]:
-    """Fills the scratch tables up to `person` and `name_token`; gives the number of records and what was found odd."""
+# The steps of sql/prepare.sql that count over all records. Where only some are read, they are counted beforehand (reached.py).
+COMMON_STEPS = ("constant", "given_bearers", "register", "due_range", "unborn_token")
+
+
+def prepare(
+    cursor: duckdb.DuckDBPyConnection,
+    settings: LinkageSettings,
+    today: date,
+    *,
+    records: int | None = None,
+    common: bool = False,
+) -> int:
+    """Fills the scratch tables up to `person` and `name_token`; gives the number of records.
+
+    `common` says that the tables of COMMON_STEPS and `crowded_elsewhere` are there, because the views show only a part of `records`.
+    """
     _macros(cursor)
     _sound_macro(cursor)
     _name_forms(cursor)
@@ -155,17 +170,13 @@ def prepare(cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, today:
     cursor.executemany(
         "INSERT INTO definitional_scheme VALUES (?)", [[scheme] for scheme in settings.definitional_schemes]
     )
-
-    (records,) = cursor.execute("SELECT count(DISTINCT record_id) FROM person_record").fetchone() or (0,)
-    places = {
-        "records": str(records),
-        "earliest_birth": settings.earliest_birth.isoformat(),
-        "max_holders": str(settings.max_holders),
-        "constant_least": str(settings.constant_least),
-        **{f"share_{column}": str(share) for column, share in settings.constant_share.items()},
-    }
-    for _name, sql in sql_steps("prepare.sql"):
-        cursor.execute(re.sub(r"\{(\w+)\}", lambda found: places[found[1]], sql))
+    if records is None:
+        (records,) = cursor.execute("SELECT count(DISTINCT record_id) FROM person_record").fetchone() or (0,)
+    if not common:
+        cursor.execute("CREATE TABLE crowded_elsewhere (value UBIGINT)")
+    for name, sql in sql_steps("prepare.sql"):
+        if not (common and name in COMMON_STEPS):
+            cursor.execute(_placed(sql, settings, records))
     for table in (
         "record_number",
         "name_claim",
@@ -183,10 +194,48 @@ def prepare(cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, today:
         "numbers",
     ):
         cursor.execute(f"DROP TABLE {table}")
-    return records, _findings(cursor, settings, records)
+    return records
 
 
-def _findings(cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, records: int) -> list[Finding]:
+def _placed(sql: str, settings: LinkageSettings, records: int) -> str:
+    places = {
+        "records": str(records),
+        # In steps, or every night would make names of slips and slips of names.
+        "size": str(2 ** int(math.log2(max(records, 1)))),
+        "earliest_birth": settings.earliest_birth.isoformat(),
+        "max_holders": str(settings.max_holders),
+        "constant_least": str(settings.constant_least),
+        **{f"share_{column}": str(share) for column, share in settings.constant_share.items()},
+    }
+    return re.sub(r"\{(\w+)\}", lambda found: places[found[1]], sql)
+
+
+def common_steps(cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, records: int) -> None:
+    """The COMMON_STEPS alone, from whatever the tables they read are at present."""
+    _name_forms(cursor)
+    steps = dict(sql_steps("prepare.sql"))
+    for name in COMMON_STEPS:
+        cursor.execute(_placed(steps[name], settings, records))
+
+
+def fill_frequencies(cursor: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """`frequency_given`, `frequency_family`: how common names are, in steps.
+
+    A name's frequency goes in steps of half a power of two, and so does the number of names: agreement on Mohammed must not weigh a
+    little less after every night, which would change every score. The error is at most a quarter of a bit on each side.
+    """
+    for column in model.frequent():
+        cursor.execute(f"""
+            CREATE TABLE frequency_{column} AS
+            WITH borne AS (SELECT {column}, count(*) AS bearers FROM person SEMI JOIN linkable USING (rid)
+                           WHERE {column} IS NOT NULL GROUP BY {column})
+            SELECT {column}, greatest({model.rarest!r}, least(1.0, pow(2.0,
+                   round(2 * log2(bearers)) / 2 - (SELECT round(2 * log2(sum(bearers))) / 2 FROM borne)))) AS tf_{column} FROM borne
+        """)
+
+
+def find(cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, records: int, known: str) -> list[Finding]:
+    """What is odd about the input, from `constant`, `crowded` and what is known of each record."""
     found = [
         Finding(
             column, count, f"{column}: {values} value(s) stand on {count} of {records} records; not used as evidence"
@@ -202,13 +251,11 @@ def _findings(cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, reco
             f"{space}: {values} number(s) are each on more than {settings.max_holders} records ({count} in all); not used as evidence",
         )
         for space, values, count in cursor.execute(
-            "SELECT space, count(*), CAST(sum(holders) AS BIGINT) FROM ("
-            "  SELECT any_value(space) AS space, value, count(DISTINCT rid) AS holders FROM number_claim GROUP BY value"
-            f"  HAVING count(DISTINCT rid) > {settings.max_holders}) GROUP BY space ORDER BY space"
+            "SELECT space, count(*), CAST(sum(holders) AS BIGINT) FROM crowded GROUP BY space ORDER BY space"
         ).fetchall()
     ]
-    for column in ("given", "family", "birth"):
-        (empty,) = cursor.execute(f"SELECT count(*) FROM person WHERE {column} IS NULL").fetchone() or (0,)
-        if records >= settings.constant_least and empty == records:
-            found.append(Finding(column, empty, f"{column}: no usable value in any of {records} records"))
+    for column, usable in (("given", "given_shown"), ("family", "family_shown"), ("birth", "nullif(dated, false)")):
+        (there,) = cursor.execute(f"SELECT count({usable}) FROM {known}").fetchone() or (0,)
+        if records >= settings.constant_least and not there:
+            found.append(Finding(column, records, f"{column}: no usable value in any of {records} records"))
     return found

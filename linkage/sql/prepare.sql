@@ -179,7 +179,8 @@ GROUP BY ALL;
 -- step: number: identifiers that few enough records hold
 CREATE TABLE number AS
 SELECT c.* FROM number_claim c
-ANTI JOIN (SELECT value FROM number_claim GROUP BY value HAVING count(DISTINCT rid) > {max_holders}) crowd USING (value);
+ANTI JOIN (SELECT value FROM number_claim GROUP BY value HAVING count(DISTINCT rid) > {max_holders}
+           UNION ALL SELECT value FROM crowded_elsewhere) crowd USING (value);
 
 -- step: numbers: per record the numbers that are compared
 CREATE TABLE numbers AS
@@ -247,7 +248,7 @@ SELECT 'postcode', postcode, count(*) FROM home GROUP BY postcode
 -- step: given_bearers: given names that enough children with different birth dates bear to be names rather than slips
 CREATE TABLE given_bearers AS
 WITH borne AS (SELECT given, birth, agency FROM names JOIN birth USING (rid) WHERE length(given) > 1 AND precision = 3)
-SELECT given FROM borne GROUP BY given HAVING count(DISTINCT birth) >= greatest(3, {records} / 100000)
+SELECT given FROM borne GROUP BY given HAVING count(DISTINCT birth) >= greatest(3, {size} / 100000)
 UNION
 -- A slip is not made twice the same: a spelling that two agencies write of one birth date is a name, however few bear it.
 SELECT given FROM borne GROUP BY given, birth HAVING count(DISTINCT agency) > 1
@@ -383,15 +384,50 @@ SELECT DISTINCT rid, kind, token FROM (
     UNION ALL SELECT rid, 'family', unnest(family_set) FROM person
 ) WHERE length(token) >= 2 AND rid IN (SELECT rid FROM linkable);
 
+-- step: due_range: the days on which the unborn children that are known of can be born
+CREATE TABLE due_range AS SELECT min(due_from) AS due_from, max(due_to) AS due_to FROM person;
+
+-- step: unborn_token: the surnames and mothers of unborn children
+CREATE TABLE unborn_token AS
+SELECT DISTINCT unnest(family_set || list_transform(mother_given, lambda name: 'mother ' || name)) AS token FROM person WHERE unborn;
+
 -- step: expecting: unborn children, and the children they may have become, by surname or by the mother's given name
 CREATE TABLE expecting AS
 WITH near AS (
-    SELECT rid, unborn, family_set, mother_given FROM person
+    SELECT rid, family_set, mother_given FROM person
     WHERE unborn OR (role IS DISTINCT FROM 'adult'
-                     AND birth BETWEEN (SELECT min(due_from) FROM person) AND (SELECT max(due_to) FROM person))
+                     AND birth BETWEEN (SELECT due_from FROM due_range) AND (SELECT due_to FROM due_range))
 ),
 told AS (
-    SELECT rid, unborn, unnest(family_set) AS token FROM near
-    UNION SELECT rid, unborn, 'mother ' || unnest(mother_given) FROM near
+    SELECT rid, unnest(family_set) AS token FROM near
+    UNION SELECT rid, 'mother ' || unnest(mother_given) FROM near
 )
-SELECT rid, token FROM told SEMI JOIN (SELECT token FROM told WHERE unborn) u USING (token);
+SELECT rid, token FROM told SEMI JOIN unborn_token USING (token);
+
+-- step: known: of each record what counts together with all others (names, dates, places, numbers), so that a night need not read them all
+CREATE TABLE known AS
+SELECT p.rid, r.agency, r.feed, n.given, n.family, b.birth, b.precision, coalesce(h.postcodes, []) AS postcodes,
+       m.rid IS NOT NULL AS numbered, l.rid IS NOT NULL AS linkable, p.given AS given_shown, p.family AS family_shown,
+       p.birth IS NOT NULL AS dated, p.role IS NOT DISTINCT FROM 'adult' AS adult, p.unborn, p.due_from, p.due_to,
+       CASE WHEN p.unborn THEN p.family_set || list_transform(p.mother_given, lambda name: 'mother ' || name) ELSE [] END AS due_tokens
+FROM person p JOIN record r USING (rid) JOIN names n USING (rid) JOIN birth b USING (rid)
+LEFT JOIN (SELECT rid, list(postcode) AS postcodes FROM home GROUP BY rid) h USING (rid)
+LEFT JOIN (SELECT DISTINCT rid FROM number WHERE kind IN ('national', 'definitional')) m USING (rid)
+LEFT JOIN linkable l USING (rid);
+
+-- step: look: under what a record is read together with others, by the steps above: 254 by birth date and surname, home or notice, and by
+-- a stated relationship; 253 by home and surname or mother, where one of them is unborn; 252 by a number.
+-- Who writes a step that looks at other records adds here what it looks by: docs/decisions/0012
+CREATE TABLE look AS
+WITH named AS (SELECT rid, unnest(family_set) AS token FROM names),
+dated AS (SELECT * FROM birth WHERE precision = 3)
+SELECT DISTINCT rid, kind::UTINYINT AS rule, key FROM (
+    SELECT rid, 254 AS kind, hash('day', token, birth) AS key FROM named JOIN dated USING (rid)
+    UNION ALL SELECT rid, 254, hash('place', postcode, birth) FROM home JOIN dated USING (rid)
+    UNION ALL SELECT rid, 254, hash('root', agency, feed, source_root, birth) FROM dated WHERE source_root IS NOT NULL
+    UNION ALL SELECT r.rid, 254, hash('related', k.record_id, k.other_record_id) FROM relationship k JOIN record r
+        ON r.record_id = k.record_id OR r.record_id = k.other_record_id
+    UNION ALL SELECT rid, 253, hash('ub', token, postcode) FROM named JOIN home USING (rid)
+    UNION ALL SELECT rid, 253, hash('ub', 'mother ' || unnest(mother_given), postcode) FROM mother JOIN home USING (rid)
+    UNION ALL SELECT rid, 252, value FROM number_claim
+);
