@@ -274,8 +274,9 @@ class Rule:
     `tables` are those whose rows can fail, the first being the one it is shown under; `columns` what to look at in them.
     `since` and `until` are the first and last rule book year it is in force (2025 for 2025/26); none means always.
     `needs` names what must have come for the rule to say anything: tables of the feed, columns as `table.COLUMN`,
-    `last_year`. Without it the rule is not run, which is never a pass. `sql` returns `raw_row_id` of each failing row, and may return
-    `column_name`, `value` and `hint` for it.
+    `last_year`. Without it the rule is not run, which is never a pass. Nor is one with `not_supplied`: what no source of ours supplies,
+    such as a register of homes; it is declared so that it is seen to be missing, and has no `sql`. Else `sql` returns `raw_row_id` of
+    each failing row, and may return `column_name`, `value` and `hint` for it.
 
     In `sql`, {this_<table>} are the rows of the delivery with dates and whole numbers read (`dob` a date, `dob_text` as
     received), {last_<table>} those of the delivery before, {<prepared>} a table of the book's folder prepared/, worked
@@ -296,6 +297,7 @@ class Rule:
     since: int | None = None
     until: int | None = None
     needs: tuple[str, ...] = ()
+    not_supplied: str = ""
     cases: tuple[RuleCase, ...] = ()
 
     @property

@@ -20,6 +20,9 @@ _HERE = Path(__file__).parent
 _BOOK = {"feed", "title", "source"}
 _RULE = {"title", "why", "tables", "columns", "severity", "hint", "since", "until", "needs", "sql", "cases"}
 _NEEDED = {"title", "why", "tables", "columns", "hint", "sql", "cases"}
+# A rule that cannot be run for want of what nobody supplies says so in the place of its SQL and examples.
+_NOT_SUPPLIED = "not_supplied"
+_RUN_BY = {"sql", "cases", "needs"}
 _CASE = {"given", "last_year", "options", "expect"}
 _SEVERITIES = ("critical", "warning", "info")
 
@@ -65,7 +68,14 @@ def read_book(folder: Path) -> RuleBook:
 
 
 def _rule(book: str, path: Path) -> Rule:
-    said = _read(path, allowed=_RULE, needed=_NEEDED)
+    said = _read(path, allowed=_RULE | {_NOT_SUPPLIED}, needed=_NEEDED - {"sql", "cases"})
+    runs = {"sql", "cases"} if _NOT_SUPPLIED not in said else set()
+    if (missing := runs - set(said)) or (not runs and _RUN_BY & set(said)):
+        raise RuleBookError(
+            f"{path.name}: {', '.join(sorted(missing))} is missing; or say not_supplied, and what is not"
+            if missing
+            else f"{path.name}: {', '.join(sorted(_RUN_BY & set(said)))} beside not_supplied; a rule is run or it is not"
+        )
     severity = said.get("severity", "warning")
     if severity not in _SEVERITIES:
         raise RuleBookError(f"{path.name}: severity is {severity!r}; allowed: {', '.join(_SEVERITIES)}")
@@ -77,14 +87,15 @@ def _rule(book: str, path: Path) -> Rule:
         why=said["why"],
         tables=tables,
         columns=tuple(said["columns"]),
-        sql=said["sql"],
+        sql=said.get("sql", ""),
         hint=said["hint"],
         severity=severity,
         since=_year(path, said.get("since")),
         until=_year(path, said.get("until")),
         # What a rule finds rows in it needs, unless it says otherwise.
         needs=tuple(said.get("needs", tables)),
-        cases=tuple(_case(path, tables, case) for case in said["cases"]),
+        cases=tuple(_case(path, tables, case) for case in said.get("cases", ())),
+        not_supplied=said.get(_NOT_SUPPLIED, ""),
     )
 
 

@@ -106,6 +106,8 @@ class Workings:
             return f"in force from {in_words(rule.since)}; the rule book is that of {in_words(year)}"
         if year is not None and rule.until is not None and year > rule.until:
             return f"in force until {in_words(rule.until)}; the rule book is that of {in_words(year)}"
+        if rule.not_supplied:
+            return f"it needs {rule.not_supplied}, which Tessera is not supplied with"
         for need in rule.needs:
             if need == _LAST_YEAR:
                 if not any(self._counted(table.name, last_year=True) for table in self.feed.tables):

@@ -173,7 +173,7 @@ def _judge(
     """Fills temp.failing; returns why, for each standard that could not be run."""
     if not tasks:
         return {}
-    broken = _find(warehouse.con, [task for task in tasks if task.standard.sql])
+    broken = _find(warehouse, [task for task in tasks if task.standard.sql])
     tasks = [task for task in tasks if task.standard.name not in broken]
     answers: dict[str, gx_duckdb.Answer] = {}
     try:
@@ -199,24 +199,26 @@ def _judge(
     return broken
 
 
-def _find(con: duckdb.DuckDBPyConnection, tasks: Sequence[_Task]) -> dict[str, str]:
+def _find(warehouse: Warehouse, tasks: Sequence[_Task]) -> dict[str, str]:
     """Runs every rule once: what it finds goes into the table `found`. Returns why, for each that raised."""
-    broken: dict[str, str] = {}
-    con.execute(
+    warehouse.con.execute(
         f"CREATE TABLE {SCHEMA}.found (expectation VARCHAR, raw_row_id VARCHAR, column_name VARCHAR, value VARCHAR, "
         "hint VARCHAR)"
     )
-    for task in tasks:
-        name = task.standard.name
-        try:
-            # BY NAME: a rule gives the columns it has something to say in.
-            con.execute(
-                f"INSERT INTO {SCHEMA}.found BY NAME SELECT {_literal(name)} AS expectation, * FROM ({task.sql}\n)"
-            )
-        except Exception as error:
-            # DuckDB's messages quote the data: only the kind of the fault may be told.
-            broken[name] = f"{type(error).__name__} while judging {name}; see its SQL"
-    return broken
+    names = [task.standard.name for task in tasks]
+    # BY NAME: a rule gives the columns it has something to say in.
+    raised = warehouse.side_by_side(
+        [
+            f"INSERT INTO {SCHEMA}.found BY NAME SELECT {_literal(name)} AS expectation, * FROM ({task.sql}\n)"
+            for name, task in zip(names, tasks, strict=True)
+        ]
+    )
+    # DuckDB's messages quote the data: only the kind of the fault may be told.
+    return {
+        name: f"{type(error).__name__} while judging {name}; see its SQL"
+        for name, error in zip(names, raised, strict=True)
+        if error is not None
+    }
 
 
 def _suites(feed: Feed, tasks: Sequence[_Task]) -> Iterable[tuple[Callable[[Sequence[str]], str], list[_Task]]]:

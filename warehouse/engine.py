@@ -7,8 +7,10 @@ encrypted core, the encrypted marts, or DuckDB's temporary files, whose encrypti
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,7 @@ class Warehouse:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.temp_directory = path.parent / "spill"
         self.con = connect(memory_limit=memory_limit, threads=threads, temp_directory=self.temp_directory)
+        self.threads = int(self.con.execute("SELECT current_setting('threads')").fetchall()[0][0])
         attach(self.con, path, "core", keys.text("core"))
         self.con.execute("USE core")
         # A night is many small transactions. They go to the encrypted log; its default of 16 MB would have them written twice.
@@ -106,6 +109,37 @@ class Warehouse:
         cursor.execute("USE core")
         return cursor
 
+    def side_by_side(self, statements: Sequence[str]) -> list[Exception | None]:
+        """Runs statements that need nothing of each other, as many at once as there are threads: what each raised, if it did.
+
+        What it serves is many small statements, whose planning DuckDB does with one thread. Each is a transaction of its own. Not to be
+        called within a transaction: the statements would not see what it wrote.
+        """
+        raised: list[Exception | None] = [None] * len(statements)
+        waiting = iter(enumerate(statements))
+        taking = threading.Lock()
+
+        def work() -> None:
+            with closing(self.cursor()) as cursor:
+                while True:
+                    with taking:
+                        place, statement = next(waiting, (-1, ""))
+                    if place < 0:
+                        return
+                    try:
+                        cursor.execute(statement)
+                    except Exception as error:
+                        raised[place] = error
+
+        workers = min(self.threads, len(statements))
+        if workers > 1:
+            with ThreadPoolExecutor(workers) as pool:
+                for done in [pool.submit(work) for _ in range(workers)]:
+                    done.result()
+        elif workers:
+            work()
+        return raised
+
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """All or nothing; a kill or an error inside leaves no trace."""
@@ -127,12 +161,11 @@ class Warehouse:
         if rows >= _ROW_GROUP:
             yield
             return
-        threads = self.con.execute("SELECT current_setting('threads')").fetchall()[0][0]
         self.con.execute("SET threads = 1")
         try:
             yield
         finally:
-            self.con.execute("SET threads = ?", [threads])
+            self.con.execute("SET threads = ?", [self.threads])
 
     def insert(self, table: str, row: Mapping[str, Any]) -> None:
         """Adds one row to a table of the schema; columns left out are empty."""

@@ -525,9 +525,32 @@ def test_a_rule_that_needs_a_table_which_never_came_is_not_run(world, tmp_path, 
     )
 
 
+def test_a_rule_that_needs_what_nobody_supplies_says_so_and_never_passes(world, tmp_path, monkeypatch):
+    register = RULE[: RULE.index("sql:")] + "not_supplied: a register of homes\n"
+    monkeypatch.setattr(rules, "rule_books", lambda feed: [book(tmp_path / "toy", registered=register)])
+    world.night([{"child_id": "1", "surname": "Ash"}])
+    verdict = world.check()["toy.registered"]
+    assert (verdict.status, verdict.evaluated) == ("not_run", 0)
+    assert verdict.message == "it needs a register of homes, which Tessera is not supplied with"
+
+
+def test_statements_side_by_side_all_run_and_tell_which_of_them_raised(world):
+    world.con.execute("CREATE TABLE memory.taken (number INTEGER)")
+    statements = [f"INSERT INTO memory.taken SELECT {number}" for number in range(40)]
+    statements[7] = "INSERT INTO memory.taken SELECT no_such_column"
+    raised = world.warehouse.side_by_side(statements)
+    assert [place for place, error in enumerate(raised) if error is not None] == [7]
+    assert isinstance(raised[7], duckdb.BinderException)
+    taken = world.con.execute("SELECT number FROM memory.taken ORDER BY number").fetchall()
+    assert taken == [(number,) for number in range(40) if number != 7]
+    assert world.warehouse.side_by_side([]) == []
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (RULE.replace("sql:", "not_supplied: a list\nsql:"), r"rule\.yaml: cases.*sql beside not_supplied"),
+        (RULE[: RULE.index("sql:")], r"rule\.yaml: cases, sql is missing; or say not_supplied"),
         (RULE.replace("why:", "whim:"), r"rule\.yaml: .*whim"),
         (RULE.replace("hint: Write the surname.\n", ""), r"rule\.yaml: hint is missing"),
         (RULE.replace("tables:", "severity: awful\ntables:"), r"rule\.yaml: severity is 'awful'; allowed: critical"),

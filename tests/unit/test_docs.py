@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from html import escape
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from typer.main import get_command
 
 from connectors.contract import Feed, Output, Table
 from connectors.registry import feeds
+from connectors.rulebooks import rule_books
 from connectors.taxonomy import event_types, told_by
 from pipelines.cli import app
 from pipelines.docs import PAGES, write_docs
@@ -40,6 +43,47 @@ def _commands(command: Any, path: tuple[str, ...] = ("tessera",)) -> Iterator[tu
 
 def test_generated_pages_are_current() -> None:
     assert write_docs(ROOT / "docs", check=True) == [], "run: make docs"
+
+
+class _Heard(HTMLParser):
+    """What a page loads from elsewhere, where it points to, and what a screen reader needs of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loaded: list[str] = []
+        self.ids: list[str] = []
+        self.pointed_at: list[str] = []
+        self.tables, self.captions, self.unheaded = 0, 0, 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = dict(attrs)
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+        self.loaded += [tag] if tag in ("script", "link", "img", "iframe") or "src" in said else []
+        self.ids += [said["id"] or ""] if "id" in said else []
+        self.pointed_at += [said["href"] or ""] if "href" in said else []
+        self.tables += tag == "table"
+        self.captions += tag == "caption"
+        self.unheaded += tag == "th" and "scope" not in said
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_for_professionals_has_every_rule_needs_nothing_else_and_can_be_heard() -> None:
+    text = PAGES["standards.html"](ROOT)
+    heard = _Heard()
+    heard.feed(text)
+    assert heard.open == [] and heard.loaded == [] and heard.unheaded == 0
+    assert heard.tables == heard.captions > 50
+    assert len(heard.ids) == len(set(heard.ids)) and {f"#{name}" for name in heard.ids} >= set(heard.pointed_at)
+    assert '<html lang="en-GB">' in text
+    for feed in feeds().values():
+        for rule in (rule for book in rule_books(feed) for rule in book.rules):
+            assert f"<code>{rule.name}</code>" in text and escape(rule.hint) in text
+        for column in (column for table in feed.tables for column in table.columns):
+            assert f"<code>{escape(column.name)}</code>" in text
 
 
 def test_writing_twice_changes_nothing(tmp_path: Path) -> None:
