@@ -19,8 +19,18 @@ arguments = json.load(sys.stdin)
 rules = import_module(f"cin_validator.rules.{arguments['rules']}").registry
 wall, cpu = time.perf_counter(), time.process_time()
 tables = cin_validator.process_data(cin_validator.convert_data(ElementTree.parse(arguments["file"]).getroot()))
-began = time.perf_counter()
+began, began_cpu = time.perf_counter(), time.process_time()
 cin_validator.CinValidator(tables, rules)
-done = time.perf_counter()
+done, done_cpu = time.perf_counter(), time.process_time()
 rows = sum(len(table) for table in tables.values())
-print(json.dumps({"wall": done - wall, "cpu": time.process_time() - cpu, "rules": done - began, "rows": rows}))
+print(
+    json.dumps(
+        {
+            "wall": done - wall,
+            "cpu": done_cpu - cpu,
+            "rules_wall": done - began,
+            "rules_cpu": done_cpu - began_cpu,
+            "rows": rows,
+        }
+    )
+)

@@ -25,20 +25,21 @@ class Timed(LacValidator):
     """The validator, with a clock where it begins its rules."""
 
     def validate(self, selected_rules=None):
-        self.began = time.perf_counter()
+        self.began, self.began_cpu = time.perf_counter(), time.process_time()
         super().validate(selected_rules)
 
 
 wall, cpu = time.perf_counter(), time.process_time()
 validator = Timed({"collectionYear": arguments["ends_in"], "localAuthority": "E09000027"}, files, rules)
-done = time.perf_counter()
+done, done_cpu = time.perf_counter(), time.process_time()
 rows = sum(len(table) for table in validator.dfs.values())
 print(
     json.dumps(
         {
             "wall": done - wall,
-            "cpu": time.process_time() - cpu,
-            "rules": done - validator.began,
+            "cpu": done_cpu - cpu,
+            "rules_wall": done - validator.began,
+            "rules_cpu": done_cpu - validator.began_cpu,
             "rows": rows,
             "crashed": validator.fails,
         }
