@@ -73,6 +73,7 @@ def identify(
         now = now.astimezone(UTC).replace(tzinfo=None)
     con.execute("BEGIN")
     try:
+        _play(con)
         _run(con, "identity.sql", {})
         _assign(con, load_id, secret)
         _run(con, "ledger.sql", {"load_id": _text(load_id), "now": f"TIMESTAMP '{now:%Y-%m-%d %H:%M:%S.%f}'"})
@@ -87,6 +88,8 @@ def identify(
         (report.persons,) = con.execute("SELECT count(*) FROM person WHERE retired_load_id IS NULL").fetchone() or (0,)
         (report.potential_matches,) = con.execute("SELECT count(*) FROM potential_match").fetchone() or (0,)
         for table in (
+            "play",
+            "cluster",
             "now",
             "overlap",
             "settled",
@@ -107,6 +110,25 @@ def identify(
         con.execute("ROLLBACK")
         raise
     return report
+
+
+def _play(con: duckdb.DuckDBPyConnection) -> None:
+    """t_play: records whose cluster was decided since identities were last given, and who shares a person or a cluster with them."""
+    con.execute("ALTER TABLE linkage_cluster ADD COLUMN IF NOT EXISTS applied BOOLEAN")  # made by an earlier version
+    con.execute("CREATE OR REPLACE TEMP TABLE t_play AS SELECT record_id FROM linkage_cluster WHERE applied IS NULL")
+    (more,) = con.execute("SELECT count(applied) > 0 FROM linkage_cluster").fetchone() or (True,)
+    while more:
+        added = con.execute("""
+            INSERT INTO t_play
+            SELECT record_id FROM (
+                SELECT record_id FROM link SEMI JOIN (
+                    SELECT person_id FROM link SEMI JOIN t_play USING (record_id) WHERE unlinked_at IS NULL) USING (person_id)
+                WHERE unlinked_at IS NULL
+                UNION SELECT record_id FROM linkage_cluster SEMI JOIN (
+                    SELECT cluster_id FROM linkage_cluster SEMI JOIN t_play USING (record_id)) USING (cluster_id))
+            ANTI JOIN t_play USING (record_id)
+        """).fetchone()
+        more = bool(added and added[0])
 
 
 def _balance(con: duckdb.DuckDBPyConnection) -> None:
@@ -147,7 +169,7 @@ def _assign(con: duckdb.DuckDBPyConnection, load_id: str, secret: bytes) -> None
     founders = [
         row[0]
         for row in con.execute(
-            "SELECT DISTINCT cluster_id FROM linkage_cluster ANTI JOIN t_settled USING (cluster_id)"
+            "SELECT DISTINCT cluster_id FROM t_cluster ANTI JOIN t_settled USING (cluster_id)"
             " ANTI JOIN t_inherited USING (cluster_id) ORDER BY cluster_id"
         ).fetchall()
     ]

@@ -43,7 +43,7 @@ STAGING = {
             record_id VARCHAR, cluster_id VARCHAR, how VARCHAR, match_probability DOUBLE, evidence VARCHAR, best_record_id VARCHAR,
             decided_by VARCHAR, rival_record_id VARCHAR, rival_probability DOUBLE, rival_evidence VARCHAR,
             set_apart VARCHAR, model VARCHAR, rule VARCHAR, levels VARCHAR, bits DOUBLE, prior_bits DOUBLE, rival_levels VARCHAR,
-            rival_bits DOUBLE)""",
+            rival_bits DOUBLE, applied BOOLEAN)""",
     "linkage_question": """
         CREATE TABLE IF NOT EXISTS linkage_question (
             record_id_a VARCHAR, record_id_b VARCHAR, match_probability DOUBLE, reason VARCHAR)""",
@@ -677,7 +677,7 @@ def _write(
                 con.execute(STAGING[table])
             else:
                 con.execute(f"DELETE FROM {table} WHERE " + " OR ".join(f"{name} IN ({again})" for name in records))
-            con.execute(f"INSERT INTO {table} SELECT * FROM {source}.{rows} ORDER BY ALL")
+            con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM {source}.{rows} ORDER BY ALL")
         memory.keep(con, source)
         con.execute("COMMIT")
     except BaseException:

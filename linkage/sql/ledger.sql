@@ -4,7 +4,7 @@
 CREATE OR REPLACE TEMP TABLE t_next AS
 SELECT c.record_id, p.person_id, p.fresh, n.person_id AS was, c.how, c.match_probability, c.evidence, c.best_record_id, c.decided_by,
        c.set_apart
-FROM linkage_cluster c JOIN t_person p USING (cluster_id) LEFT JOIN t_now n USING (record_id);
+FROM t_cluster c JOIN t_person p USING (cluster_id) LEFT JOIN t_now n USING (record_id);
 
 -- step: t_retired: persons none of whose records stayed, and who carries on
 CREATE OR REPLACE TEMP TABLE t_retired AS
@@ -16,7 +16,7 @@ QUALIFY row_number() OVER (PARTITION BY was ORDER BY count(*) DESC, min(fresh::I
 -- step: t_left_behind: records that no source sends any more, of persons who are retired: they follow
 CREATE OR REPLACE TEMP TABLE t_left_behind AS
 SELECT n.record_id, n.person_id AS was, r.resolves_to AS person_id FROM t_now n JOIN t_retired r USING (person_id)
-ANTI JOIN linkage_cluster c ON c.record_id = n.record_id;
+ANTI JOIN t_cluster c ON c.record_id = n.record_id;
 
 -- step: t_moved: records that change from one person to another
 CREATE OR REPLACE TEMP TABLE t_moved AS
@@ -80,7 +80,7 @@ ORDER BY CASE change WHEN 'split' THEN 1 WHEN 'created' THEN 2 WHEN 'merged' THE
 -- step: t_new_link: links that are new or say something else than the one that stands
 CREATE OR REPLACE TEMP TABLE t_new_link AS
 SELECT n.record_id, n.person_id, n.how, n.match_probability, n.evidence, n.best_record_id, n.decided_by
-FROM t_next n LEFT JOIN link l ON l.record_id = n.record_id AND l.unlinked_at IS NULL
+FROM t_next n LEFT JOIN (SELECT * FROM link SEMI JOIN t_now USING (record_id)) l ON l.record_id = n.record_id AND l.unlinked_at IS NULL
 WHERE (l.person_id, l.how, l.evidence, l.best_record_id, l.decided_by)
       IS DISTINCT FROM (n.person_id, n.how, n.evidence, n.best_record_id, n.decided_by)
 UNION ALL
@@ -108,3 +108,6 @@ INSERT INTO potential_match
 SELECT q.record_id_a, q.record_id_b, q.match_probability, q.reason, {load_id} FROM linkage_question q
 ANTI JOIN potential_match p ON q.record_id_a = p.record_id_a AND q.record_id_b = p.record_id_b
 ORDER BY q.record_id_a, q.record_id_b;
+
+-- step: applied: what was decided is carried out; until something new is, these records are out of play
+UPDATE linkage_cluster SET applied = true WHERE applied IS NULL;

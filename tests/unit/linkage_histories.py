@@ -204,8 +204,8 @@ def apply(con: duckdb.DuckDBPyConnection, gone: list[str], fresh: list[dict[str,
 def left(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Everything that linking leaves for identify() and for people."""
     return {
-        table: con.execute(f"SELECT * FROM {table} ORDER BY ALL").fetchall()
-        for table in ("linkage_cluster", "linkage_question")
+        "linkage_cluster": con.execute("SELECT * EXCLUDE (applied) FROM linkage_cluster ORDER BY ALL").fetchall(),
+        "linkage_question": con.execute("SELECT * FROM linkage_question ORDER BY ALL").fetchall(),
     }
 
 

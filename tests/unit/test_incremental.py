@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from linkage import DEFAULT_MODEL, LinkageReport, LinkageSettings, link
-from tests.unit.linkage_histories import live
-from tests.unit.linkage_world import NOW, TODAY, add, nhs_number, world
+from linkage import DEFAULT_MODEL, LinkageReport, LinkageSettings, identify, link
+from tests.unit.linkage_histories import SETTINGS, Council, apply, live
+from tests.unit.linkage_world import NOW, SECRET, TODAY, add, empty_warehouse, nhs_number, world
 
 
 def children(count: int) -> list[dict[str, Any]]:
@@ -82,3 +82,26 @@ def test_a_full_run_says_why(caplog: pytest.LogCaptureFixture) -> None:
     assert again(con).full_because == "what the last linked load left is not whole"
     con.execute("UPDATE person_record SET birth_date = birth_date + 400")
     assert again(con).full_because == "20 of 20 records read differently"
+
+
+def identities(*, all_in_play: bool) -> list[Any]:
+    """What three nights of a council leave of persons, links and the ledger."""
+    council, con = Council(2, 14), empty_warehouse()
+    add(con, council.records.values())
+    for night in (1, 2, 3):
+        if night > 1:
+            apply(con, *council.pass_a_day(night))
+        link(con, load_id=f"L{night}", today=TODAY, decisions=council.decisions, settings=SETTINGS)
+        if all_in_play:
+            con.execute("UPDATE linkage_cluster SET applied = NULL")
+        identify(con, load_id=f"L{night}", now=NOW + timedelta(days=night), secret=SECRET, settings=SETTINGS)
+    tables = ("person", "link", "identity_change", "potential_match", "household")
+    return [con.execute(f"SELECT * FROM {table} ORDER BY ALL").fetchall() for table in tables]
+
+
+def test_identities_of_what_is_in_play_are_those_of_all() -> None:
+    found = identities(all_in_play=False)
+    assert found == identities(all_in_play=True)
+    assert {change[0] for change in found[2]} == {"L1", "L2", "L3"}, (
+        "every night changed somebody, or this shows nothing"
+    )
