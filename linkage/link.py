@@ -32,7 +32,7 @@ Decisions: TypeAlias = pd.DataFrame | Iterable[tuple[str, str, str, str, str, da
 
 # What the comparisons of the model read.
 INPUT_COLUMNS = (
-    *("rid", "given", "given_set", "given_initials", "given_group", "given_sound", "family", "family_set"),
+    *("rid", "given", "given_set", "given_initials", "given_second", "given_group", "given_sound", "family", "family_set"),
     *("birth", "birth_text", "birth_swap", "birth_doubtful", "precision", "age_slack"),
     *("sex", "postcode", "postcodes", "nhs", "nhs_verified", "upn"),
 )
@@ -88,6 +88,8 @@ RULE_WORDS = {
     "nameless": "birth date, surname and home agree, no given name yet, nobody else was born that day",
     "unborn": "an unborn child of this home and surname, and a child born when it was due; nobody else competes",
     "garbled_name": "birth date, surname and home agree, the given name is garbled, nobody else competes",
+    "second_name": "birth date, home and a second name agree, the first names do not, nobody else competes",
+    "full_name": "first, second and family name and the year of birth agree, nobody else competes",
     "must_link": "decided by a person",
 }
 

@@ -185,6 +185,8 @@ def prepare(
         "birth",
         "birth_doubt",
         "same_day",
+        "family_second",
+        "second",
         "twin_hint",
         "mother",
         "due",

@@ -32,6 +32,7 @@ SELECT c.*,
        coalesce(c.family IN ('exact', 'known') OR c.given IN ('swapped', 'swapped_near'), false) AS family_agrees,
        -- One slip in the postcode of one surname is a slip, not a move.
        coalesce(c.postcode IN ('same', 'known') OR (c.postcode = 'near' AND c.family = 'exact'), false) AS home_agrees,
+       coalesce(c.second = 'exact', false) AS second_agrees,
        coalesce(c.sex = 'different', false) AS sex_differs
 FROM compared c JOIN person l ON l.rid = c.a JOIN person r ON r.rid = c.b;
 
@@ -136,6 +137,11 @@ ruled AS (
              AND NOT sex_differs AND days_apart <= 5 * 366 THEN 'wrong_birth'
         WHEN given IN ('garbled', 'initial') AND NOT both_borne AND NOT numbers_differ AND birth IN ('exact', 'swapped') AND (family_agrees OR family = 'similar')
              AND home_agrees AND NOT sex_differs THEN 'garbled_name'
+        -- Two who share a second name that is no family's are not twins: one child, known by another first name, or by a garbled one.
+        WHEN second_agrees AND given IN ('similar', 'garbled', 'different', 'initial') AND birth IN ('exact', 'swapped')
+             AND (home_agrees OR (family_agrees AND given <> 'different' AND NOT both_borne))
+             AND (family_agrees OR family IN ('similar', 'crossed') OR family IS NULL OR (given <> 'different' AND home_agrees))
+             AND NOT numbers_differ AND NOT same_source AND NOT sex_differs THEN 'second_name'
         -- Questions for people.
         WHEN given = 'similar' AND both_borne AND birth_agrees AND (family_agrees OR family = 'similar') AND home_agrees AND NOT same_source AND NOT sex_differs
              THEN 'near_names'
@@ -153,7 +159,7 @@ ruled AS (
              WHEN family_agrees OR family = 'similar' THEN 'nameless_twin'
              WHEN family IS NULL THEN 'nameless_home' END
         WHEN given IN ('exact', 'known_by') AND birth_partly AND family_agrees AND likelihood >= {match_at} AND NOT same_source
-             AND NOT sex_differs THEN 'year_moved'
+             AND NOT sex_differs THEN CASE WHEN second_agrees AND given = 'exact' THEN 'full_name' ELSE 'year_moved' END
         WHEN given IN ('exact', 'known_by') AND birth = 'near' AND family_agrees AND likelihood >= {match_at} AND NOT same_source
              AND NOT sex_differs THEN 'near_birth'
         WHEN given IN ('exact', 'known_by', 'variant') AND birth IS NULL AND family_agrees AND likelihood >= {match_at} AND NOT same_source
@@ -166,7 +172,7 @@ SELECT a, b, rule,
             WHEN rule IN ('number', 'number_and_names', 'number_and_birth', 'local_number') THEN 1
             WHEN rule = 'model' THEN 2
             WHEN rule IN ('number_near_name', 'partial_birth', 'no_birth', 'wrong_birth', 'variant_name', 'nameless', 'unborn',
-                          'garbled_name') THEN 3
+                          'garbled_name', 'second_name', 'full_name') THEN 3
             ELSE 9 END AS tier,
        bits, {claim} AS claim, likelihood, cross_agency, nhs = 'same' AS nhs_same,
        {codes}

@@ -63,6 +63,11 @@ SELECT spelling,
                      || CASE WHEN len(names) >= 2 AND length(names[1]) > 1 AND length(names[2]) > 1 THEN [names[1] || names[2]]
                              ELSE [] END) AS given_set,
        list_distinct(list_filter(names, lambda w: length(w) = 1)) AS given_initials,
+       -- What follows the name the child goes by; initials say too little, and Singh or Kaur stand for a family.
+       list_distinct(list_filter(CASE WHEN len(names) >= 2 AND (list_contains(getvariable('prefixes'), names[1]) OR length(names[1]) = 1)
+                                      THEN names[3:] ELSE names[2:] END,
+                                 lambda w: length(w) > 1 AND NOT list_contains(getvariable('shared_seconds'), w))) AS second_set,
+       list_distinct(list_filter(names, lambda w: length(w) > 1 AND NOT list_contains(getvariable('shared_seconds'), w))) AS middle_set,
        len(names) = 0 AND length(folded) > 0 AS placeholder,
        list_contains(words, 'unborn') OR list_contains(words, 'foetus') OR list_contains(words, 'fetus') AS unborn,
        regexp_matches(lower(spelling), 'tw[i1]n|tripl') AS twin
@@ -91,7 +96,7 @@ FROM tokens;
 -- step: names: per record the name it goes by, and every name it is known by
 CREATE TABLE names AS
 WITH latest AS (
-    SELECT r.rid, g.given, f.family, g.given_set, coalesce(g.given_initials, []) AS given_initials, f.family_set, coalesce(g.placeholder, false) AS placeholder,
+    SELECT r.rid, g.given, f.family, g.given_set, coalesce(g.given_initials, []) AS given_initials, g.second_set, f.family_set, coalesce(g.placeholder, false) AS placeholder,
            coalesce(g.unborn, false) AS unborn, coalesce(g.twin, false) AS twin
     FROM record r
     LEFT JOIN given_reading g ON g.spelling = r.given_names
@@ -100,6 +105,7 @@ WITH latest AS (
 more AS (
     SELECT rid,
            list_sort(list_distinct(flatten(list(g.given_set)))) AS given_set,
+           list_sort(list_distinct(flatten(list(CASE c.kind WHEN 'middle' THEN g.middle_set ELSE g.second_set END)))) AS second_set,
            list_sort(list_distinct(flatten(list(f.family_set)))) AS family_set,
            -- Who has no name in the current field may have one in another.
            min(g.given) FILTER (c.kind IN ('preferred', 'alias')) AS other_given,
@@ -114,6 +120,8 @@ SELECT rid, coalesce(given, other_given) AS given, coalesce(family, other_family
        CASE WHEN more.rid IS NULL THEN coalesce(latest.given_set, [])
             ELSE list_distinct(coalesce(latest.given_set, []) || coalesce(more.given_set, [])) END AS given_set,
        latest.given_initials,
+       list_filter(list_distinct(coalesce(latest.second_set, []) || coalesce(more.second_set, [])),
+                   lambda w: w IS DISTINCT FROM coalesce(given, other_given)) AS second_set,
        CASE WHEN more.rid IS NULL THEN coalesce(latest.family_set, [])
             ELSE list_distinct(coalesce(latest.family_set, []) || coalesce(more.family_set, [])) END AS family_set,
        more.called, placeholder, unborn, twin
@@ -245,6 +253,19 @@ UNION ALL
 SELECT 'postcode', postcode, count(*) FROM home GROUP BY postcode
     HAVING count(*) > greatest({constant_least}, {share_postcode} * {records});
 
+-- step: family_second: second names that children of one surname bear who differ in first name and birth date: a father's or a family's,
+-- or merely common. They tell no child of that surname from another
+CREATE TABLE family_second AS
+SELECT token, family FROM (
+    SELECT unnest(second_set) AS token, family, given, birth FROM names JOIN birth USING (rid)
+    WHERE len(second_set) > 0 AND family IS NOT NULL AND length(given) > 1 AND precision = 3)
+GROUP BY token, family HAVING count(DISTINCT birth) > 1 AND count(DISTINCT given) > 1;
+
+-- step: second: per record the second names that are the child's own
+CREATE TABLE second AS
+WITH own AS (SELECT rid, family, unnest(second_set) AS token FROM names WHERE len(second_set) > 0)
+SELECT rid, list_sort(list(token)) AS given_second FROM own ANTI JOIN family_second USING (token, family) GROUP BY rid;
+
 -- step: given_bearers: given names that enough children with different birth dates bear to be names rather than slips
 CREATE TABLE given_bearers AS
 WITH borne AS (SELECT given, birth, agency FROM names JOIN birth USING (rid) WHERE length(given) > 1 AND precision = 3)
@@ -327,6 +348,7 @@ SELECT r.rid, hash(r.agency) AS agency, hash(r.agency, r.feed) AS source,
        CASE WHEN cg.value IS NULL THEN n.given_initials ELSE [] END AS given_initials,
        coalesce(CASE WHEN cg.value IS NULL THEN coalesce(g.given_group, nf.groups) END, []) AS given_group,
        CASE WHEN cg.value IS NULL THEN gs.sound END AS given_sound,
+       CASE WHEN cg.value IS NULL THEN coalesce(sn.given_second, []) ELSE [] END AS given_second,
        kb.given IS NOT NULL AS given_borne,
        CASE WHEN cf.value IS NULL THEN n.family END AS family,
        CASE WHEN cf.value IS NULL THEN n.family_set ELSE [] END AS family_set,
@@ -352,6 +374,7 @@ JOIN names n USING (rid)
 JOIN birth b USING (rid)
 LEFT JOIN name_group g USING (rid)
 LEFT JOIN name_form nf ON nf.token = n.given
+LEFT JOIN second sn USING (rid)
 LEFT JOIN birth_doubt bd USING (rid)
 LEFT JOIN twin_hint th USING (rid)
 LEFT JOIN due USING (rid)

@@ -113,5 +113,6 @@ FROM claims x JOIN claims y ON x.own = y.own AND x.other <> y.other
 JOIN veto v ON v.a = least(x.other, y.other) AND v.b = greatest(x.other, y.other)
 WHERE x.tier IN (2, 3) AND y.tier >= 2 AND v.kind <> 'decision'
   AND y.claim >= x.claim - CASE x.tier WHEN 2 THEN {contest_bits} ELSE {thin_contest_bits} END
-  AND (x.tier = 3 OR y.claim <= x.claim + {contest_bits})
+  -- A far better claim needs no contest where it is taken first anyhow; one on thin evidence is taken later, whatever it weighs.
+  AND (x.tier = 3 OR y.tier > x.tier OR y.claim <= x.claim + {contest_bits})
 GROUP BY x.a, x.b;
