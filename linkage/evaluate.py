@@ -85,6 +85,8 @@ class Evaluation:
     by_agency_pair: dict[str, Score] = field(default_factory=dict)
     by_subgroup: dict[str, dict[str, Score]] = field(default_factory=dict)
     largest_recall_gap: dict[str, float] = field(default_factory=dict)
+    # Between which groups: the one with the lowest recall first.
+    widest_apart: dict[str, tuple[str, str]] = field(default_factory=dict)
     by_trap: dict[str, Score] = field(default_factory=dict)
     without_insufficient_evidence: Score | None = None
     false_merges: dict[str, int] = field(default_factory=dict)
@@ -142,6 +144,14 @@ def read_truth(truth: Path | pd.DataFrame) -> pd.DataFrame:
     frame["source_person_id"] = frame.source_person_id.str.strip()
     frame["who"] = frame[who]
     return frame
+
+
+def received(con: duckdb.DuckDBPyConnection, truth: Path | pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The truth about records that some night has received, and of how many others it speaks: those are nobody's miss."""
+    known = {row[0] for row in con.execute("SELECT DISTINCT record_id FROM person_record").fetchall()}
+    frame = read_truth(truth)
+    here = (frame.agency + "." + frame.feed + ":" + frame.source_person_id).isin(known)
+    return frame[here].reset_index(drop=True), int((~here).sum())
 
 
 def _found(con: duckdb.DuckDBPyConnection, truth: pd.DataFrame) -> pd.DataFrame:
@@ -208,9 +218,10 @@ def evaluate(con: duckdb.DuckDBPyConnection, truth: Path | pd.DataFrame, *, nigh
             }
             result.by_subgroup[column] = groups
             # Below a hundred pairs one family decides: no comparison is made of them.
-            enough = [score.recall for score in groups.values() if score.true_pairs >= 100]
+            enough = sorted((score.recall, value) for value, score in groups.items() if score.true_pairs >= 100)
             if len(enough) > 1:
-                result.largest_recall_gap[column] = round(max(enough) - min(enough), 5)
+                result.largest_recall_gap[column] = round(enough[-1][0] - enough[0][0], 5)
+                result.widest_apart[column] = (enough[0][1], enough[-1][1])
     _traps(frame, result)
     _false_merges(frame, everybody, result)
     _review(con, everybody, result)

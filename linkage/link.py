@@ -22,7 +22,7 @@ import pandas as pd
 from linkage.components import Numbers, best_first, components
 from linkage.memory import BeyondReachError, Memory
 from linkage.model import LinkageSettings, Model
-from linkage.prepare import Finding, find, prepare, scratch, sql_steps
+from linkage.prepare import Finding, find, find_by_feed, prepare, scratch, sql_steps
 from linkage.reached import contents
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,17 @@ Decisions: TypeAlias = pd.DataFrame | Iterable[tuple[str, str, str, str, str, da
 
 # What the comparisons of the model read.
 INPUT_COLUMNS = (
-    *("rid", "given", "given_set", "given_initials", "given_second", "given_group", "given_sound", "family", "family_set"),
+    *(
+        "rid",
+        "given",
+        "given_set",
+        "given_initials",
+        "given_second",
+        "given_group",
+        "given_sound",
+        "family",
+        "family_set",
+    ),
     *("birth", "birth_text", "birth_swap", "birth_doubtful", "precision", "age_slack"),
     *("sex", "postcode", "postcodes", "nhs", "nhs_verified", "upn"),
 )
@@ -157,6 +167,7 @@ def _link(
         prepare(cursor, settings, today, records=report.records, common=not memory.why)
         memory.take_stock()
         report.findings = find(cursor, settings, report.records, "known" if memory.why else "now_known")
+        report.findings += find_by_feed(con, settings, report.records)
         cursor.execute("""
             CREATE TABLE decision_pair AS
             SELECT x.rid AS a, y.rid AS b, kind, author, reason

@@ -261,3 +261,55 @@ def find(cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, records: 
         if records >= settings.constant_least and not there:
             found.append(Finding(column, records, f"{column}: no usable value in any of {records} records"))
     return found
+
+
+# One birthday in 365 is 1 January; of a feed in which one date in ten is, the system writes it where it knows only a year.
+_FIRST_OF_JANUARY = """
+    SELECT agency || '.' || feed AS name, count(*) FILTER (month(birth_date) = 1 AND day(birth_date) = 1) AS first, count(*) AS dated
+    FROM person_record WHERE superseded_at IS NULL AND birth_date IS NOT NULL AND coalesce(birth_date_precision, 'day') = 'day'
+    GROUP BY agency, feed HAVING first >= ? AND first > 0.1 * dated ORDER BY name
+"""
+# Names are told apart by which column they stand in elsewhere. So many records are enough to see it, and cost nothing; fewer than this many
+# crossed ones may be a community whose surnames are others' first names.
+_LOOKED_AT, _CROSSED_LEAST = 20_000, 50
+_CROSSED = """
+    WITH told AS (
+        SELECT agency || '.' || feed AS name, split_part(lower(strip_accents(trim(given_names))), ' ', 1) AS given,
+               lower(strip_accents(trim(family_name))) AS family
+        FROM person_record WHERE superseded_at IS NULL AND given_names <> '' AND family_name <> '' AND hash(record_id) % ? = 0
+    ),
+    here AS (
+        SELECT name, word, sum(is_given) AS givens, sum(1 - is_given) AS families FROM (
+            SELECT name, given AS word, 1 AS is_given FROM told UNION ALL SELECT name, family, 0 FROM told) GROUP BY name, word
+    ),
+    everywhere AS (SELECT word, sum(givens) AS givens, sum(families) AS families FROM here GROUP BY word),
+    elsewhere AS (
+        SELECT name, word, sign((e.givens - h.givens) - (e.families - h.families)) AS given_rather
+        FROM here h JOIN everywhere e USING (word)
+    )
+    SELECT t.name, count(*) FILTER (g.given_rather < 0 AND f.given_rather > 0) AS crossed, count(*) AS named
+    FROM told t JOIN elsewhere g ON g.name = t.name AND g.word = t.given JOIN elsewhere f ON f.name = t.name AND f.word = t.family
+    GROUP BY t.name HAVING crossed >= ? AND crossed > count(*) FILTER (g.given_rather > 0 AND f.given_rather < 0) ORDER BY t.name
+"""
+
+
+def find_by_feed(con: duckdb.DuckDBPyConnection, settings: LinkageSettings, records: int) -> list[Finding]:
+    """What is odd about one feed's names and dates, from all current rows of the caller's database."""
+    found = [
+        Finding(
+            "birth",
+            count,
+            f"birth: {count} of {dated} dates of {feed} are 1 January, which systems write for a year; read as a year",
+        )
+        for feed, count, dated in con.execute(_FIRST_OF_JANUARY, [settings.constant_least]).fetchall()
+    ]
+    share = math.ceil(max(records, 1) / _LOOKED_AT)
+    return found + [
+        Finding(
+            "given, family",
+            crossed,
+            f"given, family: going by the other feeds, names stand in each other's column in {crossed} of {named} records of {feed} that "
+            "were looked at; compared either way",
+        )
+        for feed, crossed, named in con.execute(_CROSSED, [share, _CROSSED_LEAST]).fetchall()
+    ]

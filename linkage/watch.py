@@ -7,9 +7,12 @@ value. A canary is a person in whom two children may have been made one; it is a
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import duckdb
+
+from linkage.prepare import Finding
 
 # Chance alone passes three standard errors once in 370 nights; less than a point nobody would act on.
 ERRORS, POINT = 3.0, 0.01
@@ -23,6 +26,8 @@ WORDS = {
     "numbers": "persons with two verified NHS numbers",
     "adult_and_child": "persons whom one source calls an adult and another a child",
 }
+# What linkage would not use, or only up to a cap: a measure per column, told as long as it lasts.
+UNUSED = "not used: "
 CANARIES = ("twins", "siblings", "numbers", "adult_and_child")
 
 _COUNT = """
@@ -71,6 +76,16 @@ _COUNT = """
 """
 
 
+def note(con: duckdb.DuckDBPyConnection, load_id: str, findings: Iterable[Finding], records: int) -> None:
+    """Keeps what linkage found odd about its input beside the night's measures. Again changes nothing."""
+    con.execute("DELETE FROM linkage_measure WHERE load_id = ? AND starts_with(measure, ?)", [load_id, UNUSED])
+    for number, finding in enumerate(findings, start=1):
+        con.execute(
+            "INSERT INTO linkage_measure VALUES (?, ?, ?, ?, ?)",
+            [load_id, f"{UNUSED}{number} {finding.column}", finding.records, records, finding.message],
+        )
+
+
 def watch(con: duckdb.DuckDBPyConnection, load_id: str) -> list[str]:
     """Counts this night into linkage_measure, beside the night before; returns what rose, in words. Again changes nothing."""
     counted = con.execute(_COUNT, {"load": load_id}).fetchall()
@@ -86,7 +101,7 @@ def watch(con: duckdb.DuckDBPyConnection, load_id: str) -> list[str]:
     rows: list[list[Any]] = []
     for name, cases, of in counted:
         rows.append([load_id, name, int(cases), int(of), _alert(name, int(cases), int(of), before.get(name))])
-    con.execute("DELETE FROM linkage_measure WHERE load_id = ?", [load_id])
+    con.execute("DELETE FROM linkage_measure WHERE load_id = ? AND NOT starts_with(measure, ?)", [load_id, UNUSED])
     con.executemany("INSERT INTO linkage_measure VALUES (?, ?, ?, ?, ?)", rows)
     return [row[4] for row in rows if row[4]]
 

@@ -364,6 +364,7 @@ class Line:
     def link(self, night: Night) -> Any:
         """Which records are about the same person: decisions, rules, the model; what is left goes to people."""
         import linkage
+        from linkage.watch import note
 
         if not self._done(night, PEOPLE, "link"):
             linked_by = self._linked_by(night)
@@ -379,6 +380,7 @@ class Line:
                 con.execute(
                     "UPDATE night SET model_version = ? WHERE load_id = ?", [settings.model.version, night.load_id]
                 )
+                note(con, night.load_id, linked.findings, linked.records)
                 self._mark(night, PEOPLE, "link", message=linked.said())
 
     def _linked_by(self, night: Night) -> dict[str, Any]:

@@ -491,7 +491,12 @@ OPERATIONS: dict[str, Relation] = {
             "one row per load and measure of its links: shares that drift slowly, canaries that should stay silent",
             (
                 _LOAD_ID,
-                Field("measure", "VARCHAR", "linked, asked, moved; twins, siblings, numbers, adult_and_child", _O),
+                Field(
+                    "measure",
+                    "VARCHAR",
+                    "linked, asked, moved; twins, siblings, numbers, adult_and_child; not used: …",
+                    _O,
+                ),
                 Field("cases", "BIGINT", "How many", _O),
                 Field("of", "BIGINT", "Of how many records, for a canary of how many persons", _O),
                 Field("alert", "VARCHAR", "What rose against the night before, in words; empty if nothing did", _O),

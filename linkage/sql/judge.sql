@@ -33,6 +33,9 @@ SELECT c.*,
        -- One slip in the postcode of one surname is a slip, not a move.
        coalesce(c.postcode IN ('same', 'known') OR (c.postcode = 'near' AND c.family = 'exact'), false) AS home_agrees,
        coalesce(c.second = 'exact', false) AS second_agrees,
+       -- An initial before it says that the second name is what stands there: L Audrey is Lana Audrey.
+       (list_contains(l.given_second, r.given) OR list_contains(r.given_second, l.given))
+           AND len(l.given_initials) = 0 AND len(r.given_initials) = 0 AS called_by_second,
        coalesce(c.sex = 'different', false) AS sex_differs
 FROM compared c JOIN person l ON l.rid = c.a JOIN person r ON r.rid = c.b;
 
@@ -111,7 +114,9 @@ ruled AS (
              WHEN given IN ('exact', 'known_by') AND birth = 'exact' AND family_agrees AND NOT sex_differs
                   AND likelihood >= {match_at}
                   -- Two of one name and birth date at two homes are namesakes, or one who moved and was not found again.
-                  THEN CASE WHEN postcode = 'different' THEN 'namesakes' ELSE 'model' END
+                  -- Archie and James Archie are a child registered twice, or twins.
+                  THEN CASE WHEN given = 'known_by' AND called_by_second THEN 'other_name' WHEN postcode = 'different' THEN 'namesakes'
+                       ELSE 'model' END
              -- A second registration by initial. A twin who fits it too is a rival, and a person decides.
              WHEN given = 'initial' AND birth = 'exact' AND family_agrees AND home_agrees AND NOT sex_differs THEN 'garbled_name' END
         -- Forms of one name may be twins' names. Where numbers differ a person decides; else only if nobody competes.

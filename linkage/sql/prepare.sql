@@ -253,18 +253,19 @@ UNION ALL
 SELECT 'postcode', postcode, count(*) FROM home GROUP BY postcode
     HAVING count(*) > greatest({constant_least}, {share_postcode} * {records});
 
--- step: family_second: second names that children of one surname bear who differ in first name and birth date: a father's or a family's,
--- or merely common. They tell no child of that surname from another
+-- step: family_second: second names that children of one home and surname bear who differ in first name and birth date: a father's or a
+-- family's. They tell no child of that home from another
 CREATE TABLE family_second AS
-SELECT token, family FROM (
-    SELECT unnest(second_set) AS token, family, given, birth FROM names JOIN birth USING (rid)
+SELECT token, family, postcode FROM (
+    SELECT unnest(second_set) AS token, family, postcode, given, birth FROM names JOIN birth USING (rid) JOIN home USING (rid)
     WHERE len(second_set) > 0 AND family IS NOT NULL AND length(given) > 1 AND precision = 3)
-GROUP BY token, family HAVING count(DISTINCT birth) > 1 AND count(DISTINCT given) > 1;
+GROUP BY token, family, postcode HAVING count(DISTINCT birth) > 1 AND count(DISTINCT given) > 1;
 
 -- step: second: per record the second names that are the child's own
 CREATE TABLE second AS
-WITH own AS (SELECT rid, family, unnest(second_set) AS token FROM names WHERE len(second_set) > 0)
-SELECT rid, list_sort(list(token)) AS given_second FROM own ANTI JOIN family_second USING (token, family) GROUP BY rid;
+WITH own AS (SELECT rid, family, unnest(second_set) AS token FROM names WHERE len(second_set) > 0),
+shared AS (SELECT DISTINCT own.rid, token FROM own JOIN home USING (rid) JOIN family_second USING (token, family, postcode))
+SELECT rid, list_sort(list(token)) AS given_second FROM own ANTI JOIN shared USING (rid, token) GROUP BY rid;
 
 -- step: given_bearers: given names that enough children with different birth dates bear to be names rather than slips
 CREATE TABLE given_bearers AS
@@ -438,8 +439,8 @@ LEFT JOIN (SELECT rid, list(postcode) AS postcodes FROM home GROUP BY rid) h USI
 LEFT JOIN (SELECT DISTINCT rid FROM number WHERE kind IN ('national', 'definitional')) m USING (rid)
 LEFT JOIN linkable l USING (rid);
 
--- step: look: under what a record is read together with others, by the steps above: 254 by birth date and surname, home or notice, and by
--- a stated relationship; 253 by home and surname or mother, where one of them is unborn; 252 by a number.
+-- step: look: under what a record is read together with others, by the steps above: 254 by birth date and surname, home or notice, by
+-- second name, surname and home, and by a stated relationship; 253 by home and surname or mother, where one of them is unborn; 252 by a number.
 -- Who writes a step that looks at other records adds here what it looks by: docs/decisions/0012
 CREATE TABLE look AS
 WITH named AS (SELECT rid, unnest(family_set) AS token FROM names),
@@ -448,6 +449,8 @@ SELECT DISTINCT rid, kind::UTINYINT AS rule, key FROM (
     SELECT rid, 254 AS kind, hash('day', token, birth) AS key FROM named JOIN dated USING (rid)
     UNION ALL SELECT rid, 254, hash('place', postcode, birth) FROM home JOIN dated USING (rid)
     UNION ALL SELECT rid, 254, hash('root', agency, feed, source_root, birth) FROM dated WHERE source_root IS NOT NULL
+    UNION ALL SELECT rid, 254, hash('second', unnest(second_set), family, postcode) FROM names JOIN home USING (rid)
+        WHERE len(second_set) > 0 AND family IS NOT NULL
     UNION ALL SELECT r.rid, 254, hash('related', k.record_id, k.other_record_id) FROM relationship k JOIN record r
         ON r.record_id = k.record_id OR r.record_id = k.other_record_id
     UNION ALL SELECT rid, 253, hash('ub', token, postcode) FROM named JOIN home USING (rid)

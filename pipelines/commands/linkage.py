@@ -16,6 +16,7 @@ from pipelines.commands.terminal import (
     night_of,
     opened,
     out,
+    plain,
     print_rows,
     settings_of,
 )
@@ -31,14 +32,15 @@ def linkage_evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Precision and recall of the links against a truth, overall and by subgroup."""
-    from linkage import evaluate
+    from linkage.evaluate import evaluate, received
 
     if not truth.exists():
         raise SettingsError(f"--truth {truth} does not exist")
     with opened(config) as line:
-        found = evaluate(line.con, truth)
+        known, not_yet = received(line.con, truth)
+        found = evaluate(line.con, known)
     if as_json:
-        out.print_json(json.dumps(found.to_dict(), default=str))
+        out.print_json(json.dumps(found.to_dict() | {"not_yet_received": not_yet}, default=str))
         return
     scores = {"overall": found.overall, "across agencies": found.across_agencies}
     for words, score in {
@@ -56,12 +58,15 @@ def linkage_evaluate(
     out.print(
         f"Left to a reviewer: {asked['questions']:,.0f} pairs, {100 * asked['per_record']:.2f} for every 100 records."
     )
-    gaps = ", ".join(f"{column} {100 * gap:.1f} points" for column, gap in found.largest_recall_gap.items())
+    gaps = ", ".join(
+        f"{column} {100 * gap:.1f} points ({found.widest_apart[column][0]} to {found.widest_apart[column][1]})"
+        for column, gap in found.largest_recall_gap.items()
+    )
     out.print(
         f"Largest gap in recall between groups of at least 100 true pairs: {gaps or 'no such groups in this truth'}."
     )
     out.print(
-        f"False pairs by kind: {found.false_merges or 'none'}. Records of the truth not in the warehouse: {found.missing or 'none'}."
+        f"False pairs by kind: {found.false_merges or 'none'}. Records of the truth that no night has received, left out: {not_yet:,}."
     )
 
 
@@ -106,9 +111,18 @@ def linkage_review(
     if as_json:
         out.print_json(json.dumps(shown))
         return
-    for row in shown:
-        row["agencies"] = ", ".join(row["agencies"])
-    print_rows(shown, False, empty="Nothing is left to decide.")
+    if not shown:
+        out.print("Nothing is left to decide.")
+    # Lines and not a table: a table cuts identifiers to the width of the screen, and they are to be copied.
+    for number, row in enumerate(shown, start=1):
+        score = "" if blind else f", probability {row['match_probability']:.3f}"
+        risk = ", a child under protection or in care" if row["safety_relevant"] else ""
+        out.print(f"{number}. {plain(row['record_id_a'])} {plain(row['record_id_b'])}")
+        out.print(
+            f"   {plain(', '.join(row['agencies']))}; {row['records_joined']} records in all, since {row['since_load']}{risk}{score}"
+        )
+        if not blind:
+            out.print(f"   {plain(row['reason'])}")
     out.print(
         f"{len(shown)} of {len(rows)} open. Answer with tessera identity link or unlink RECORD RECORD --reason … --author …"
     )
@@ -131,7 +145,7 @@ def linkage_trend(
             [nights],
         )
     for row in rows:
-        row["counts"] = WORDS[row["measure"]]
+        row["counts"] = WORDS.get(row["measure"], "records whose value was not used as it stands")
     print_rows(rows, as_json, empty="No night has measured its links yet.")
 
 

@@ -76,20 +76,17 @@ def _run(settings: Settings, date: dt.date, only: list[str], truth: Path | None,
 
 def _against(line: Any, truth: Path) -> dict[str, Any]:
     """Precision and recall over the records of the truth that have been received so far."""
-    import linkage
-    from linkage.evaluate import read_truth
+    from linkage.evaluate import evaluate, received
 
-    known = {row[0] for row in line.con.execute("SELECT DISTINCT record_id FROM person_record").fetchall()}
-    frame = read_truth(truth)
-    received = (frame.agency + "." + frame.feed + ":" + frame.source_person_id).isin(known)
-    found = linkage.evaluate(line.con, frame[received].reset_index(drop=True))
+    known, not_yet = received(line.con, truth)
+    found = evaluate(line.con, known)
     return {
         "precision": found.overall.precision,
         "recall": found.overall.recall,
         "true_pairs": found.overall.true_pairs,
         "false_pairs": found.overall.linked_pairs - found.overall.correct,
         "false_between_multiple_births": found.false_merges.get("multiple_births", 0),
-        "not_yet_received": int((~received).sum()),
+        "not_yet_received": not_yet,
     }
 
 

@@ -378,3 +378,73 @@ def test_model_survives_a_file(tmp_path: Any) -> None:
     DEFAULT_MODEL.save(tmp_path / "model.json")
     assert Model.read(tmp_path / "model.json") == DEFAULT_MODEL
     assert LinkageSettings().model.version == "tessera-1"
+
+
+def children(number: int, **same: Any) -> list[dict[str, Any]]:
+    """Each at two agencies, with names, dates and homes of their own."""
+    return [
+        {
+            "feed": feed,
+            "id": f"{child}",
+            "given": GIVEN[child % len(GIVEN)],
+            "family": FAMILY[child % len(FAMILY)],
+            "dob": date(2009, 1, 2) + timedelta(days=child * 8),
+            "postcode": f"TS{child} 1AA",
+        }
+        | same
+        for child in range(number)
+        for feed in ("health.fhir", "school.ctf")
+    ]
+
+
+@pytest.mark.parametrize("column", ["given", "family"])
+def test_a_blank_name_column(column: str) -> None:
+    con = world(children(350, **{column: None}))
+    report = link(con, load_id="L1", today=TODAY)
+    assert pd.Series(clusters(con)).value_counts().max() <= 2
+    assert f"{column}: no usable value in any of 700 records" in [finding.message for finding in report.findings]
+
+
+def test_all_birth_dates_on_the_first_of_january() -> None:
+    records = children(600)
+    for record in records:
+        record["dob"] = date(record["dob"].year, 1, 1)
+    con = world(records)
+    report = link(con, load_id="L1", today=TODAY)
+    assert pd.Series(clusters(con)).value_counts().max() <= 6
+    said = [finding.message for finding in report.findings if finding.column == "birth"]
+    assert any("600 of 600 dates of school.ctf" in message for message in said)
+
+
+def test_a_source_that_writes_names_in_each_others_column() -> None:
+    """Two others tell which column is right; the crossed records are linked all the same."""
+    records = children(200)
+    records += [
+        record | {"feed": "police.ppn", "given": record["family"], "family": record["given"]} for record in records[::2]
+    ]
+    con = world(records)
+    report = link(con, load_id="L1", today=TODAY)
+    sizes = pd.Series(clusters(con)).value_counts()
+    assert sizes.max() <= 3
+    assert (sizes == 3).sum() > 150
+    said = [finding.message for finding in report.findings if finding.column == "given, family"]
+    assert len(said) == 1
+    assert "200 records of police.ppn" in said[0]
+    assert not any(name in said[0] for name in (*GIVEN, *FAMILY))
+
+
+def test_blocking_keys_that_would_explode() -> None:
+    """A home, surname and initial that three hundred records share: capped and told, and nobody drawn together."""
+    records = [
+        {"feed": "health.fhir", "id": str(n), "given": f"A{chr(97 + n % 20)}{chr(97 + n // 20)}ke", "family": FAMILY[0],
+         "postcode": "TS1 1AA", "dob": date(2009, 1, 2) + timedelta(days=n * 17)}
+        for n in range(300)
+    ]  # fmt: skip
+    con = world(records)
+    report = link(con, load_id="L1", today=TODAY)
+    assert report.compared < 300 * 20
+    assert pd.Series(clusters(con)).value_counts().max() <= 2
+    assert any(
+        "same surname, postcode and initial" in finding.message and finding.records == 300
+        for finding in report.findings
+    )

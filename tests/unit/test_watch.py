@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from linkage.watch import watch
+from linkage.prepare import Finding
+from linkage.watch import note, watch
 from tests.unit.linkage_world import NOW, world
 from warehouse.schema import OPERATIONS
 
@@ -67,3 +68,13 @@ def test_a_share_that_jumps_is_told_and_one_that_drifts_is_not() -> None:
     (told,) = watch(con, "L3")
     assert "share a person" in told
     assert con.execute("SELECT count(*) FROM linkage_measure WHERE alert <> ''").fetchone() == (1,)
+
+
+def test_what_linkage_would_not_use_is_kept_and_told_while_it_lasts() -> None:
+    con = council({"given": "Ada", "dob": BORN})
+    finding = Finding("given", 2, "given: 1 value(s) stand on 2 of 3 records; not used as evidence")
+    for _ in range(2):
+        note(con, "L1", [finding], 3)
+        watch(con, "L1")
+    rows = con.execute("SELECT cases, of, alert FROM linkage_measure WHERE starts_with(measure, 'not used')").fetchall()
+    assert rows == [(2, 3, finding.message)]
