@@ -621,7 +621,9 @@ def _results(cursor: duckdb.DuckDBPyConnection, model: Model, records: int) -> N
                     ELSE round(greatest(best.likelihood, {model.match_at}), 6) END AS match_probability,
                CASE WHEN members = 1 THEN 'no other record is surely about this person'
                     WHEN told.own IS NOT NULL THEN 'decided by a person'
-                    ELSE {_cases("best.rule", RULE_WORDS)} || ': ' || best.words END AS evidence,
+                    -- A key may be all that two records have in common.
+                    ELSE {_cases("best.rule", RULE_WORDS)} || CASE WHEN best.words = '' OR best.words[1] = ';' THEN '' ELSE ': ' END
+                         || best.words END AS evidence,
                CASE WHEN members > 1 THEN coalesce(t.record_id, o.record_id) END AS best_record_id,
                CASE WHEN told.own IS NOT NULL THEN told.author WHEN members = 1 OR best.tier = 2 THEN '{model.version}'
                     ELSE 'rule ' || best.rule END AS decided_by,

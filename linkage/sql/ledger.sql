@@ -41,10 +41,10 @@ WITH flows AS (
 SELECT 'created' AS change, n.person_id, list_sort(list_distinct(list(n.was) FILTER (n.was IS NOT NULL AND NOT coalesce(f.sealed, false))))
            AS other_person_ids,
        list_sort(list(n.record_id)) AS record_ids,
-       CASE WHEN count(n.was) = 0 THEN 'New person: ' || count(*) || CASE count(*) WHEN 1 THEN ' record that no' ELSE ' records that no' END
-                                       || ' person known before is linked to'
-            WHEN bool_or(coalesce(f.sealed, false)) THEN 'New person: ' || count(*) || CASE count(*) WHEN 1 THEN ' record that is'
-                                                                 ELSE ' records that are' END || ' linked to no other person'
+       -- Parted by a seal it is a new person as any other: a sentence of its own would tell that there is a seal.
+       CASE WHEN count(n.was) = 0 OR bool_or(coalesce(f.sealed, false))
+            THEN 'New person: ' || count(*) || CASE count(*) WHEN 1 THEN ' record that no' ELSE ' records that no' END
+                 || ' person known before is linked to'
             ELSE 'Set apart from another person: ' || CASE WHEN bool_or(coalesce(f.decided, false))
                  THEN 'a person decided that the records are not about one child'
                  ELSE 'what the sources say now no longer bears the link' END END AS reason

@@ -3,47 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from linkage.link import QUESTIONS, RULE_WORDS
-from linkage.model import DEFAULT_MODEL
 from synthetic.world import make_world
 from tests.integration.test_cli import tessera
+from tests.unit.ledger_words import is_understood
 
 pytestmark = pytest.mark.slow
-
-# The beginnings that a reason may have; whatever follows is made of the words of rules and comparisons.
-BEGINNINGS = (
-    r"New person: \d+ records? that no person known before (is|are) linked to",
-    r"New person: \d+ records? that (is|are) linked to no other person",
-    r"Set apart from another person: ",
-    r"Found to be one person: ",
-    r"Records leave this person: ",
-    r"Records leave this person for another: ",
-    r"All its records now belong to another person, whose identifier carries on",
-)
-SENTENCES = (
-    "a person decided that the records are not about one child",
-    "a person decided that they are not about one child",
-    "what the sources say now no longer bears the link",
-    "the record follows its person",
-    "decided by a person",
-)
-
-
-def told_in_words(reason: str) -> bool:
-    begun = next((match for form in BEGINNINGS if (match := re.match(form, reason))), None)
-    if not begun:
-        return False
-    rest = reason[begun.end() :]
-    known = [level.words for comparison in DEFAULT_MODEL.comparisons for level in comparison.levels]
-    for words in sorted([*SENTENCES, *RULE_WORDS.values(), *QUESTIONS.values(), *known], key=len, reverse=True):
-        rest = rest.replace(words, "")
-    return not rest.replace("against", "").strip(" ,:;")
 
 
 def ask(folder: Path, sql: str) -> list[dict[str, Any]]:
@@ -71,7 +40,7 @@ def test_every_change_says_why_and_every_identifier_resolves(tmp_path: Path) -> 
             assert tessera(tmp_path, "identity", "link", *(row["record_id"] for row in apart), *because).returncode == 0
     changes = ask(tmp_path, "SELECT change, reason, person_id FROM identity_changes")
     assert {change["change"] for change in changes} == {"created", "merged", "split", "retired"}
-    assert [change for change in changes if not told_in_words(change["reason"])] == []
+    assert [change for change in changes if not is_understood(change["reason"])] == []
 
     issued = {
         row["person_id"]: row["resolves_to"] for row in ask(tmp_path, "SELECT person_id, resolves_to FROM persons")

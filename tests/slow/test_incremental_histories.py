@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.unit.ledger_words import not_understood
 from tests.unit.linkage_histories import live
 from tests.unit.test_identity import replay
 
@@ -35,6 +36,7 @@ def test_nights_of_changes_leave_what_a_full_run_leaves(share: int) -> None:
             for part, said in full.items():
                 assert left[part] == said, f"{part}, full because: {ran.full_because or 'it was not'}"
             replay(con)
+            assert not_understood(con) == []
             persons = {row[0] for row in con.execute("SELECT person_id FROM person").fetchall()}
             assert issued <= persons, "an identifier is never forgotten"
             issued |= persons

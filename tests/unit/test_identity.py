@@ -150,16 +150,18 @@ def test_identifiers_are_opaque_and_come_out_again() -> None:
 
 def test_a_seal_is_not_told_by_the_ledger() -> None:
     con = empty_warehouse()
-    a, b = RECORDS[:2]
+    a, b, c = RECORDS[:3]
     night(con, 1, [[a, b]])
-    stage(con, [[a], [b]])
-    con.execute("UPDATE linkage_cluster SET set_apart = 'seal'")
+    stage(con, [[a], [b], [c]])
+    con.execute("UPDATE linkage_cluster SET set_apart = 'seal' WHERE record_id <> ?", [c])
     identify(con, load_id="L2", now=NOW, secret=SECRET)
-    told = con.execute("SELECT other_person_ids, reason FROM identity_change WHERE load_id = 'L2'").fetchall()
-    assert told
-    for others, reason in told:
+    told = con.execute("SELECT change, other_person_ids, reason FROM identity_change WHERE load_id = 'L2'").fetchall()
+    assert {change for change, _, _ in told} == {"created", "split"}
+    for change, others, reason in told:
         assert not others
         assert "seal" not in reason.lower()
+        if change == "created":
+            assert reason == "New person: 1 record that no person known before is linked to", "as of anybody new"
 
 
 def test_a_large_first_night_loses_nobody() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from linkage import DEFAULT_MODEL, LinkageReport, LinkageSettings, identify, link
+from tests.unit.ledger_words import not_understood
 from tests.unit.linkage_histories import SETTINGS, Council, apply, live
 from tests.unit.linkage_world import NOW, SECRET, TODAY, add, empty_warehouse, nhs_number, world
 
@@ -38,9 +39,10 @@ def again(con: Any, **more: Any) -> LinkageReport:
 
 def test_a_short_history() -> None:
     """Two hundred of them are in the slow suite."""
-    for ran, left, full, _ in live(100, homes=12, nights=2):
+    for ran, left, full, con in live(100, homes=12, nights=2):
         assert not ran.full_because
         assert left == full
+        assert not_understood(con) == []
 
 
 def test_a_night_costs_what_changed() -> None:
