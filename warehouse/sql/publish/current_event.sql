@@ -16,7 +16,7 @@ links AS (
 ),
 
 repeated AS (
-    SELECT event_row, any_value(same_as) AS same_as FROM repeated_event WHERE same_as IS NOT NULL GROUP BY event_row
+    SELECT event_row, min(same_as) AS same_as FROM repeated_event WHERE same_as IS NOT NULL GROUP BY event_row
 ),
 
 types AS (

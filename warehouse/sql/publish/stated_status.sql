@@ -85,7 +85,7 @@ on_roll AS (
     SELECT
         person_id,
         agency,
-        arg_max(record_id, started_on) AS record_id,
+        arg_max(record_id, {'on': started_on, 'id': span_id}) AS record_id,
         max(recorded_at) AS recorded_at,
         max(started_on) AS since,
         list(span_id ORDER BY span_id) AS evidence,
@@ -99,10 +99,10 @@ off_roll AS (
     SELECT
         events.person_id,
         events.agency,
-        arg_max(events.record_id, events.happened_on) AS record_id,
+        arg_max(events.record_id, {'on': events.happened_on, 'id': events.event_id}) AS record_id,
         max(events.recorded_at) AS recorded_at,
         max(events.happened_on) AS since,
-        arg_max(events.event_type, events.happened_on) AS event_type,
+        arg_max(events.event_type, {'on': events.happened_on, 'id': events.event_id}) AS event_type,
         list(events.event_id ORDER BY events.event_id) AS evidence,
         max(events.arrived_seq) AS arrived_seq
     FROM events
@@ -115,12 +115,12 @@ reviews AS (
     SELECT
         person_id,
         agency,
-        arg_max(record_id, happened_on) AS record_id,
-        arg_max(recorded_at, happened_on) AS recorded_at,
+        arg_max(record_id, {'on': happened_on, 'id': event_id}) AS record_id,
+        arg_max(recorded_at, {'on': happened_on, 'id': event_id}) AS recorded_at,
         max(happened_on) AS since,
-        arg_max(coalesce(lower(outcome), 'not said'), happened_on) AS outcome,
-        [arg_max(event_id, happened_on)] AS evidence,
-        arg_max(arrived_seq, happened_on) AS arrived_seq
+        arg_max(coalesce(lower(outcome), 'not said'), {'on': happened_on, 'id': event_id}) AS outcome,
+        [arg_max(event_id, {'on': happened_on, 'id': event_id})] AS evidence,
+        arg_max(arrived_seq, {'on': happened_on, 'id': event_id}) AS arrived_seq
     FROM events
     WHERE event_type = 'family_agreement_review'
     GROUP BY person_id, agency
