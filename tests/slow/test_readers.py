@@ -36,7 +36,8 @@ while not (folder / "stop").exists() and time.monotonic() < until:
         for _ in range(3):
             counts = query.rows(con, asked)[0]
             assert query.rows(con, "SELECT load_id FROM mart")[0]["load_id"] == load
-            assert query.rows(con, "SELECT max(load_id) AS newest FROM loads")[0]["newest"] <= load
+            if "loads" in views:  # a reviewer's mart has none
+                assert query.rows(con, "SELECT max(load_id) AS newest FROM loads")[0]["newest"] <= load
             # What was published once is what is served, to whoever asks and however often.
             assert served.setdefault(load, counts) == counts
             answers += 1
