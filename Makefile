@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESSERA := $(BIN)/tessera
 CHILDREN ?= 2000
+# Where this is set, each command would compile anew all that it imports, which takes longer than most commands do.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup nightly test slow field check fix dev bench docs lock clean

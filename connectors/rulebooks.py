@@ -33,7 +33,7 @@ class RuleBookError(ValueError):
 
 def rule_books(feed: Feed) -> list[RuleBook]:
     """The books that judge this feed, in the order of their names."""
-    return [book for book in _books(feed.agency) if book.feed == feed.id]
+    return list(_books(feed.agency, feed.id))
 
 
 def book_year(text: str) -> int:
@@ -50,13 +50,18 @@ def in_words(year: int) -> str:
 
 
 @cache
-def _books(agency: str) -> tuple[RuleBook, ...]:
-    return tuple(read_book(file.parent) for file in sorted((_HERE / agency / "standards").glob("*/book.yaml")))
+def _books(agency: str, feed_id: str) -> tuple[RuleBook, ...]:
+    folders = [file.parent for file in sorted((_HERE / agency / "standards").glob("*/book.yaml"))]
+    return tuple(read_book(folder) for folder in folders if _about(folder)["feed"] == feed_id)
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    return _read(folder / "book.yaml", allowed=_BOOK, needed=_BOOK)
 
 
 def read_book(folder: Path) -> RuleBook:
     """One folder of rules."""
-    said = _read(folder / "book.yaml", allowed=_BOOK, needed=_BOOK)
+    said = _about(folder)
     return RuleBook(
         name=folder.name,
         feed=said["feed"],
