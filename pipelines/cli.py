@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from pipelines.commands import documents, identity, linkage, marts, nights, quality, signals, sources
+from pipelines.commands import audit, documents, identity, linkage, marts, nights, quality, signals, sources
 from pipelines.commands.terminal import err, plain
 from pipelines.settings import SettingsError
 
@@ -27,6 +27,7 @@ for name, group in (
     ("decisions", identity.decisions_app),
     ("linkage", linkage.app),
     ("signals", signals.app),
+    ("audit", audit.app),
 ):
     app.add_typer(group, name=name)
 

@@ -75,6 +75,8 @@ class Line:
         self.quality_acts = QualityActs(self.store, keys.raw("decisions"))
         self.signal_verdicts = SignalVerdicts(self.store, keys.raw("decisions"))
         self.access_log = AccessLog(self.store, keys)
+        stores = (self.decisions, self.quality_acts, self.signal_verdicts, self.access_log)
+        self.journals = [store.journal for store in stores]
         self.use(settings)
         with warehouse.transaction():
             reading.install(self.con)
@@ -391,6 +393,10 @@ class Line:
                 **night.said(),
                 "decisions": self.decisions.newest(),
                 "model": self.models().current_version(),
+                # How far what people did had come: what is taken away later at the end of a journal shows against this.
+                "journals": {
+                    journal.name: asdict(head) for journal in self.journals if (head := journal.head()) is not None
+                },
             }
             self.landing.write_manifest(night.load_id, PEOPLE, manifest)
         return manifest

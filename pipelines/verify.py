@@ -1,4 +1,4 @@
-"""Proves, from landing, that nothing received was lost, doubled or altered."""
+"""Proves that nothing received was lost, doubled or altered, and nothing that people did since."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 from connectors.readers import ReadableFile, UnreadableFile, UnrecognisedFile, read
+from pipelines import audit
 from pipelines.line import Line
 from warehouse.landing import LandingError
 
@@ -18,6 +19,9 @@ def verify(line: Line) -> dict[str, list[str]]:
     _raw_rows(line, proved, broken)
     _landing(line, proved, broken)
     _marts(line, proved, broken)
+    of_people, changed = audit.prove(line.journals, line.landing)
+    proved += of_people
+    broken += changed
     return {"proved": proved, "broken": broken}
 
 

@@ -12,10 +12,10 @@ import getpass
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
+from warehouse.journal import Journal
 from warehouse.keys import Keys
 from warehouse.store import Cipher, Store
 
@@ -42,10 +42,10 @@ class AccessLog:
 
     def __init__(self, store: Store, keys: Keys) -> None:
         self._store, self._keys = store, keys
-        self._table = sa.Table(
+        self.journal = Journal(
+            store,
             "access",
-            store.metadata,
-            sa.Column("access_id", sa.Integer, primary_key=True),
+            "access_id",
             sa.Column("answers", sa.Integer),  # the look that this row says the outcome of
             sa.Column("at", sa.DateTime, nullable=False),
             sa.Column("action", sa.String(20), nullable=False),
@@ -57,7 +57,9 @@ class AccessLog:
             sa.Column("question", sa.LargeBinary),
             sa.Column("shown", sa.LargeBinary),
             sa.Column("rows", sa.Integer),
+            cipher=lambda row: self._cipher(row.role),
         )
+        self._table = self.journal.table
 
     def asked(
         self,
@@ -73,17 +75,15 @@ class AccessLog:
     ) -> int:
         """Notes a look before it happens; returns its number for answered(). `action`: query, export or decisions."""
         cipher = self._cipher(role)
-        return self._insert(
-            at=at, action=action, role=role, load_id=load_id, version=version, who=cipher.seal(who),
-            purpose=cipher.seal(purpose), question=cipher.seal(question),
-        )  # fmt: skip
+        said = {"at": at, "action": action, "role": role, "load_id": load_id, "version": version}
+        sealed = {"who": cipher.seal(who), "purpose": cipher.seal(purpose), "question": cipher.seal(question)}
+        return self.journal.append([{**said, **sealed}])[0]
 
     def answered(self, access_id: int, role: str, at: dt.datetime, *, shown: Iterable[str] | None, rows: int) -> None:
         """Notes what a look showed."""
         told = None if shown is None else self._cipher(role).seal(json.dumps(sorted(shown)))
-        self._insert(
-            answers=access_id, at=at, action="answer", role=role, load_id="", version="", shown=told, rows=rows
-        )
+        said = {"answers": access_id, "at": at, "action": "answer", "role": role, "load_id": "", "version": ""}
+        self.journal.append([{**said, "shown": told, "rows": rows}])
 
     def looks(self, roles: Iterable[str]) -> list[Look]:
         """Every look of these roles, oldest first; their keys are needed."""
@@ -119,11 +119,6 @@ class AccessLog:
 
     def _cipher(self, role: str) -> Cipher:
         return Cipher(self._keys.raw(role))
-
-    def _insert(self, **values: Any) -> int:
-        with self._store.engine().begin() as connection:
-            result = connection.execute(self._table.insert().values(**values))
-        return int(result.inserted_primary_key[0])  # type: ignore[index]
 
 
 def account() -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from warehouse.journal import Journal
 from warehouse.store import Cipher, Store, in_force
 
 KINDS = ("must_link", "cannot_link", "seal")
@@ -43,10 +44,10 @@ class Decisions:
 
     def __init__(self, store: Store, key: bytes) -> None:
         self._store, self._cipher = store, Cipher(key)
-        self._table = sa.Table(
+        self.journal = Journal(
+            store,
             "decision",
-            store.metadata,
-            sa.Column("decision_id", sa.Integer, primary_key=True),
+            "decision_id",
             sa.Column("kind", sa.String(20), nullable=False),
             sa.Column("record_a", sa.LargeBinary, nullable=False),
             sa.Column("record_b", sa.LargeBinary, nullable=False),
@@ -54,7 +55,9 @@ class Decisions:
             sa.Column("author", sa.LargeBinary, nullable=False),
             sa.Column("decided_at", sa.DateTime, nullable=False),
             sa.Column("undoes", sa.Integer),
+            cipher=lambda _: self._cipher,
         )
+        self._table = self.journal.table
 
     def add(self, kind: str, record_a: str, record_b: str, reason: str, author: str, decided_at: dt.datetime) -> Taken:
         """Takes one decision. A later one on the same pair counts instead of an earlier one, which stays to be read.
@@ -65,8 +68,7 @@ class Decisions:
         entry |= {"record_id_a": min(record_a, record_b), "record_id_b": max(record_a, record_b)}
         standing = _standing(self.all())
         notes = _weigh(entry, standing)
-        with self._store.engine().begin() as connection:
-            return Taken(self._insert(connection, entry), notes)
+        return Taken(self._take([entry])[0], notes)
 
     def undo(
         self, decision_id: str, reason: str, author: str, decided_at: dt.datetime, *, governance: bool = False
@@ -81,8 +83,7 @@ class Decisions:
         if decision_id not in standing:
             raise DecisionError(f"{decision_id} was undone already; see tessera decisions list")
         entry = {**found, "kind": UNDO, "reason": reason, "author": author, "decided_at": decided_at}
-        with self._store.engine().begin() as connection:
-            taken = self._insert(connection, entry, undoes=found["number"])
+        taken = self._take([entry], undoes=found["number"])[0]
         again = [
             other["decision_id"]
             for other in _counting(_standing(self.all()))
@@ -174,23 +175,23 @@ class Decisions:
                 raise DecisionError(f"{path.name}, row {number}: {error}. Nothing was added") from None
             new.append(entry)
             standing.append(entry)
-        with self._store.engine().begin() as connection:
-            numbers = [self._insert(connection, entry) for entry in new]
+        numbers = self._take(new)
         return [Taken(number, note) for number, note in zip(numbers, notes, strict=True)]
 
-    def _insert(self, connection: sa.Connection, entry: dict[str, Any], undoes: int | None = None) -> str:
-        result = connection.execute(
-            self._table.insert().values(
-                kind=entry["kind"],
-                record_a=self._cipher.seal(entry["record_id_a"]),
-                record_b=self._cipher.seal(entry["record_id_b"]),
-                reason=self._cipher.seal(entry["reason"]),
-                author=self._cipher.seal(entry["author"]),
-                decided_at=entry["decided_at"],
-                undoes=undoes,
-            )
-        )
-        return self._cipher.public_number("D", result.inserted_primary_key[0])  # type: ignore[index]
+    def _take(self, entries: Sequence[dict[str, Any]], undoes: int | None = None) -> list[str]:
+        rows = [
+            {
+                "kind": entry["kind"],
+                "record_a": self._cipher.seal(entry["record_id_a"]),
+                "record_b": self._cipher.seal(entry["record_id_b"]),
+                "reason": self._cipher.seal(entry["reason"]),
+                "author": self._cipher.seal(entry["author"]),
+                "decided_at": entry["decided_at"],
+                "undoes": undoes,
+            }
+            for entry in entries
+        ]
+        return [self._cipher.public_number("D", number) for number in self.journal.append(rows)]
 
 
 def _read_csv(path: Path) -> Iterable[tuple[int, dict[str, Any]]]:

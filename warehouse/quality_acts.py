@@ -15,6 +15,7 @@ from typing import Any, Literal
 import duckdb
 import sqlalchemy as sa
 
+from warehouse.journal import Journal
 from warehouse.store import Cipher, Store, in_force
 
 Kind = Literal["waive", "expect", "release"]
@@ -40,10 +41,10 @@ class QualityActs:
 
     def __init__(self, store: Store, key: bytes) -> None:
         self._store, self._cipher = store, Cipher(key)
-        self._table = sa.Table(
+        self.journal = Journal(
+            store,
             "quality_act",
-            store.metadata,
-            sa.Column("act_id", sa.Integer, primary_key=True),
+            "act_id",
             sa.Column("kind", sa.String(20), nullable=False),
             sa.Column("feed", sa.String(120), nullable=False),
             sa.Column("expectation", sa.String(200)),
@@ -54,7 +55,9 @@ class QualityActs:
             sa.Column("author", sa.LargeBinary, nullable=False),
             sa.Column("decided_at", sa.DateTime, nullable=False),
             sa.Column("undoes", sa.Integer),
+            cipher=lambda _: self._cipher,
         )
+        self._table = self.journal.table
 
     def until(
         self,
@@ -156,14 +159,12 @@ class QualityActs:
     def _take(self, entries: Iterable[dict[str, Any]], reason: str, author: str, decided_at: dt.datetime) -> list[str]:
         if not reason.strip() or not author.strip():
             raise QualityActError("an act needs a reason and an author; give --reason and --author")
-        numbers = []
-        with self._store.engine().begin() as connection:
-            for entry in entries:
-                sealed = {name: self._seal(entry.get(name)) for name in ("row_key", "repairs")}
-                said = {"reason": self._seal(reason), "author": self._seal(author), "decided_at": decided_at}
-                result = connection.execute(self._table.insert().values({**entry, **sealed, **said}))
-                numbers.append(self._cipher.public_number("Q", result.inserted_primary_key[0]))  # type: ignore[index]
-        return numbers
+        said = {"reason": self._seal(reason), "author": self._seal(author), "decided_at": decided_at}
+        rows = [
+            {**entry, **{name: self._seal(entry.get(name)) for name in ("row_key", "repairs")}, **said}
+            for entry in entries
+        ]
+        return [self._cipher.public_number("Q", number) for number in self.journal.append(rows)]
 
     def _seal(self, text: str | None) -> bytes | None:
         return None if text is None else self._cipher.seal(text)

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import sqlalchemy as sa
 
+from warehouse.journal import Journal
 from warehouse.store import Cipher, Store
 
 
@@ -24,17 +25,19 @@ class SignalVerdicts:
 
     def __init__(self, store: Store, key: bytes) -> None:
         self._store, self._cipher = store, Cipher(key)
-        self._table = sa.Table(
+        self.journal = Journal(
+            store,
             "signal_verdict",
-            store.metadata,
-            sa.Column("verdict_id", sa.Integer, primary_key=True),
+            "verdict_id",
             sa.Column("signal_id", sa.String(40), nullable=False),
             sa.Column("rule", sa.String(120), nullable=False),
             sa.Column("useful", sa.Boolean, nullable=False),
             sa.Column("reason", sa.LargeBinary, nullable=False),
             sa.Column("author", sa.LargeBinary, nullable=False),
             sa.Column("decided_at", sa.DateTime, nullable=False),
+            cipher=lambda _: self._cipher,
         )
+        self._table = self.journal.table
 
     def take(
         self, signal_id: str, rule: str, *, useful: bool, reason: str, author: str, decided_at: dt.datetime
@@ -50,8 +53,7 @@ class SignalVerdicts:
             "author": self._cipher.seal(author),
             "decided_at": decided_at,
         }
-        with self._store.engine().begin() as connection:
-            connection.execute(self._table.insert().values(said))
+        self.journal.append([said])
 
     def all(self) -> list[dict[str, Any]]:
         """Every verdict ever given, oldest first: signal_id, rule, useful, reason, author, decided_at, and whether it counts."""

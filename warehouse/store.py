@@ -1,7 +1,7 @@
 """The decisions store as a database: what people did, kept outside the warehouse, append-only.
 
 SQLite by default, PostgreSQL by URL. What lives here: opening it, and encrypting what stands in its rows. What must not: what a table of
-it means (decisions.py, quality_acts.py, access_log.py), and any change or removal of a row.
+it means (decisions.py, quality_acts.py, signal_verdicts.py, access_log.py), how rows are proved (journal.py), and any removal of a row.
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ class Cipher:
             raise StoreError(
                 "the decisions store does not open with this key; check TESSERA_KEY_DECISIONS or the key file"
             ) from None
+
+    def stamp(self, content: bytes) -> bytes:
+        """Proof that whoever held this key wrote these bytes."""
+        return hmac.digest(self._key, b"stamp\0" + content, hashlib.sha256)
 
     def public_number(self, prefix: str, number: int) -> str:
         """A row's number for people: one that shows neither how many rows there are nor that some are not shown."""

@@ -275,7 +275,7 @@ def rebuild(
 
 @app.command()
 def verify(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
-    """Proves from landing that the books balance and that nothing received was lost or altered."""
+    """Proves that the books balance, and that nothing received was lost or altered, nor what people did."""
     from pipelines.verify import verify as prove
 
     with opened(config) as line:

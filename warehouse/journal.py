@@ -1,0 +1,128 @@
+"""Tables of the decisions store that only grow, each row stamped over the one before it, so that no edit, gap or insertion goes unseen.
+
+A stamp is an HMAC-SHA256 of the stamp before and of what the row says, under the key of whoever may read the row: who can write to the
+store but has no key cannot make one. Rows cut off at the end leave the rest whole; that shows against a head noted earlier. What lives
+here: stamping and proving. What must not: what a row means.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from warehouse.store import Cipher, Store
+
+
+@dataclass(frozen=True)
+class Head:
+    """How far a journal had come: rows, the number of the newest, its stamp in hexadecimal digits ('' for one before stamps)."""
+
+    rows: int
+    newest: int
+    stamp: str
+
+
+class Journal:
+    """One append-only table: its columns, numbered by `number`; `cipher` gives a row's key."""
+
+    def __init__(
+        self, store: Store, name: str, number: str, *columns: sa.Column[Any], cipher: Callable[[sa.Row[Any]], Cipher]
+    ) -> None:
+        self.name, self._store, self._cipher = name, store, cipher
+        self.table = sa.Table(
+            name,
+            store.metadata,
+            sa.Column(number, sa.Integer, primary_key=True),
+            *columns,
+            sa.Column("stamp", sa.LargeBinary),  # none on rows of a version that made none
+        )
+        self._number = self.table.c[number]
+
+    def append(self, rows: Iterable[Mapping[str, Any]]) -> list[int]:
+        """Adds rows, all or none, and returns their numbers."""
+        numbers: list[int] = []
+        with self._store.engine().begin() as within:
+            if within.dialect.name == "postgresql":
+                within.execute(sa.text(f'LOCK TABLE "{self.name}" IN EXCLUSIVE MODE'))
+            for row in rows:
+                # Written first: from here on SQLite lets nobody else write, so the row before stays the row before.
+                added = within.execute(self.table.insert().values(dict(row)))
+                number = int(added.inserted_primary_key[0])  # type: ignore[index]
+                written = within.execute(sa.select(self.table).where(self._number == number)).one()
+                stamp = self._cipher(written).stamp(self._before(within, number) + _said(written))
+                within.execute(self.table.update().where(self._number == number).values(stamp=stamp))
+                numbers.append(number)
+        return numbers
+
+    def head(self) -> Head | None:
+        """How far the journal has come; None where nothing is in it."""
+        with self._store.engine().connect() as connection:
+            last = connection.execute(sa.select(self.table).order_by(self._number.desc()).limit(1)).first()
+            if last is None:
+                return None
+            rows = connection.execute(sa.select(sa.func.count()).select_from(self.table)).scalar_one()
+            return Head(rows, self._number_of(last), (last.stamp or b"").hex())
+
+    def faults(self, heads: Mapping[str, Head]) -> list[str]:
+        """What is not as it was written, in words; `heads` are those noted earlier, by when that was. Tells numbers only."""
+        found, rows, before = [], 0, b""
+        unstamped = hashlib.sha256()
+        expected = {head.newest: (since, head) for since, head in sorted(heads.items(), reverse=True)}
+        with self._store.engine().connect() as connection:
+            select = sa.select(self.table).order_by(self._number)
+            for row in connection.execution_options(yield_per=5_000).execute(select):
+                number, rows = self._number_of(row), rows + 1
+                if row.stamp is None and before:
+                    found.append(f"{self.name}, row {number}: it was put in by something else than Tessera")
+                elif row.stamp is None:
+                    unstamped.update(_said(row))
+                else:
+                    over = before or unstamped.digest()
+                    if row.stamp != self._cipher(row).stamp(over + _said(row)):
+                        found.append(
+                            f"{self.name}, row {number}: it was changed, or rows before it were changed, taken away or put in"
+                        )
+                    before = row.stamp
+                if number in expected:
+                    since, head = expected.pop(number)
+                    if (rows, (row.stamp or b"").hex()) != (head.rows, head.stamp) and not found:
+                        found.append(f"{self.name}, row {number}: it is not the one that was the last {since}")
+        found += [
+            f"{self.name}: row {head.newest}, the last {since}, is gone"
+            for _, (since, head) in sorted(expected.items())
+        ]
+        return found
+
+    def _before(self, connection: sa.Connection, number: int) -> bytes:
+        """The stamp of the row before; where none has one yet, a digest of all that is there, which is thereby stamped as well."""
+        earlier = sa.select(self.table).where(self._number < number)
+        last = connection.execute(earlier.order_by(self._number.desc()).limit(1)).first()
+        if last is not None and last.stamp is not None:
+            return bytes(last.stamp)
+        digest = hashlib.sha256()
+        for row in connection.execute(earlier.order_by(self._number)):
+            digest.update(_said(row))
+        return digest.digest()
+
+    def _number_of(self, row: sa.Row[Any]) -> int:
+        return int(row._mapping[self._number])
+
+
+def _said(row: sa.Row[Any]) -> bytes:
+    """What a row says, as bytes; columns without a value are left out, so that one added later changes no stamp."""
+    said = {name: value for name, value in row._mapping.items() if value is not None and name != "stamp"}
+    return json.dumps(said, sort_keys=True, default=_plain).encode() + b"\n"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    if isinstance(value, dt.date | dt.datetime):
+        return value.isoformat()
+    raise TypeError(f"a journal keeps no {type(value).__name__}")
