@@ -19,6 +19,7 @@ def expected() -> tuple[type[Exception], ...]:
     from expectations.workbook import WorkbookError
     from linkage.models import ModelError
     from linkage.train import TrainingError
+    from pipelines.backup import BackupError
     from pipelines.night import NightFailed, NightLocked
     from pipelines.rebuild import RebuildError
     from warehouse.decisions import DecisionError
@@ -38,5 +39,5 @@ def expected() -> tuple[type[Exception], ...]:
         KeyFileError,
         UnbalancedBooksError, LandingError, PublishError, QuarantineError, QueryError, RebuildError, StoreError, QualityActError,
         SignalVerdictError,
-        WorkbookError,
+        WorkbookError, BackupError,
     )  # fmt: skip

@@ -163,6 +163,31 @@ def test_who_looked_at_a_child_is_told_and_nobody_can_change_it(few: Path) -> No
     assert "the last when its head was written down, is gone" in cut_off.stdout
 
 
+def test_a_backup_is_proved_and_put_back(few: Path, tmp_path: Path) -> None:
+    before, kept = marts(few), str(tmp_path / "backups")
+    made = json.loads(tessera(few, "backup", "make", kept, "--json").stdout)
+    again = json.loads(tessera(few, "backup", "make", kept, "--json").stdout)
+    assert made["copied"] == made["size"] and again["files"] == made["files"]
+    assert again["copied"] < made["copied"], "landed files are not copied twice"
+    canary = json.loads(
+        tessera(
+            few, "query", "--role", "practitioner", "SELECT max(family_name) AS name FROM children", "--format", "json"
+        ).stdout
+    )[0]["name"].encode()
+    assert len(canary) > 3
+    assert not any(canary in path.read_bytes() for path in Path(kept).rglob("*") if path.is_file())
+    assert "holds data" in tessera(few, "backup", "restore", kept).stderr
+    (few / "data").rename(few / "lost")
+    gone = tessera(few, "backup", "restore", kept)
+    assert gone.returncode == 1 and "the key file is gone" in gone.stderr
+    (few / "data").mkdir()
+    shutil.copy2(few / "lost" / "tessera.keys", few / "data")
+    back = tessera(few, "backup", "restore", kept)
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert "rows are as they were written" in back.stdout
+    assert marts(few) == before
+
+
 def test_the_same_extracts_again_change_nothing(copied: Path) -> None:
     before = marts(copied)
     again = tessera(copied, "nightly", "--date", "2026-11-16", "--json")
