@@ -10,7 +10,19 @@ import sys
 
 import typer
 
-from pipelines.commands import audit, backup, documents, identity, linkage, marts, nights, quality, signals, sources
+from pipelines.commands import (
+    audit,
+    backup,
+    documents,
+    identity,
+    linkage,
+    marts,
+    nights,
+    quality,
+    signals,
+    sources,
+    subject,
+)
 from pipelines.commands.terminal import err, plain
 from pipelines.settings import SettingsError
 
@@ -28,6 +40,7 @@ for name, group in (
     ("linkage", linkage.app),
     ("signals", signals.app),
     ("audit", audit.app),
+    ("subject", subject.app),
     ("backup", backup.app),
 ):
     app.add_typer(group, name=name)

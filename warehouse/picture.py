@@ -41,7 +41,7 @@ def picture(con: duckdb.DuckDBPyConnection, person_id: str, *, as_known_now: boo
 
     An identifier that was merged away leads to the one that carries on. Raises QueryError where nobody has it.
     """
-    person_id = _resolved(con, person_id)
+    person_id = resolved(con, person_id)
     child = _one(con, "FROM mart.main.children WHERE person_id = $person_id", person_id)
     timeline = rows(
         con,
@@ -81,7 +81,7 @@ def picture(con: duckdb.DuckDBPyConnection, person_id: str, *, as_known_now: boo
     )
 
 
-def _resolved(con: duckdb.DuckDBPyConnection, person_id: str) -> str:
+def resolved(con: duckdb.DuckDBPyConnection, person_id: str) -> str:
     """Follows an identifier to the one in use; the ledger has no circles."""
     asked = person_id
     while True:
