@@ -12,7 +12,8 @@ CREATE OR REPLACE MACRO digits(t) AS nullif(regexp_replace(t, '[^0-9]', '', 'g')
 -- Identifier without spaces, upper case.
 CREATE OR REPLACE MACRO compact(t) AS nullif(upper(replace(replace(t, ' ', ''), chr(9), '')), '');
 
--- The lambdas below look at a text once; written with CASE, DuckDB would read it again at every mention (3-5 times the work).
+-- The lambdas below look at a text once; written with CASE, DuckDB would read it again at every mention (3-5 times the work), and plan
+-- every mention, which for a text that is itself worked out takes longer than reading a small file.
 
 -- NHS number: ten digits, modulus 11, not one digit repeated. A sum over all ten digits that divides by 11 is the same check.
 CREATE OR REPLACE MACRO is_nhs_number(t) AS
@@ -54,25 +55,28 @@ CREATE OR REPLACE MACRO is_pseudo_postcode(t) AS read_postcode(t) LIKE 'ZZ99 %';
 CREATE OR REPLACE MACRO read_date_as(t, formats) AS
     list_transform([try_strptime(tidy(t), formats)], lambda d: CASE WHEN year(d) BETWEEN 1880 AND 2100 THEN d::DATE END)[1];
 CREATE OR REPLACE MACRO read_iso_date(t) AS
-    CASE WHEN regexp_matches(tidy(t), '^\d{4}-\d{2}-\d{2}([T ].*)?$') AND substr(tidy(t), 1, 4)::INT BETWEEN 1880 AND 2100
-         THEN try_cast(substr(tidy(t), 1, 10) AS DATE) END;
+    list_transform([tidy(t)], lambda d:
+        CASE WHEN regexp_matches(d, '^\d{4}-\d{2}-\d{2}([T ].*)?$') AND substr(d, 1, 4)::INT BETWEEN 1880 AND 2100
+             THEN try_cast(substr(d, 1, 10) AS DATE) END)[1];
 -- ISO dates that may stop at the month or the year (FHIR).
 CREATE OR REPLACE MACRO read_partial_date(t) AS
-    CASE WHEN regexp_full_match(tidy(t), '\d{4}') THEN try_cast(tidy(t) || '-01-01' AS DATE)
-         WHEN regexp_full_match(tidy(t), '\d{4}-\d{2}') THEN try_cast(tidy(t) || '-01' AS DATE)
-         ELSE read_iso_date(t) END;
+    list_transform([tidy(t)], lambda d:
+        CASE WHEN regexp_full_match(d, '\d{4}(-\d{2})?') THEN try_cast(left(d || '-01-01', 10) AS DATE)
+             WHEN regexp_matches(d, '^\d{4}-\d{2}-\d{2}([T ].*)?$') AND substr(d, 1, 4)::INT BETWEEN 1880 AND 2100
+             THEN try_cast(substr(d, 1, 10) AS DATE) END)[1];
 CREATE OR REPLACE MACRO partial_date_precision(t) AS
-    CASE WHEN read_partial_date(t) IS NULL THEN 'unknown' WHEN length(tidy(t)) = 4 THEN 'year'
-         WHEN length(tidy(t)) = 7 THEN 'month' ELSE 'day' END;
+    list_transform([tidy(t)], lambda d:
+        CASE WHEN read_partial_date(d) IS NULL THEN 'unknown' WHEN length(d) = 4 THEN 'year' WHEN length(d) = 7 THEN 'month' ELSE 'day' END)[1];
 -- Instants: with an offset they become UTC; without one they stay as written.
 CREATE OR REPLACE MACRO read_instant(t) AS
-    CASE WHEN regexp_matches(tidy(t), '^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*(Z|[+-]\d{2}:?\d{2})$')
-         THEN try_cast(tidy(t) AS TIMESTAMPTZ) AT TIME ZONE 'UTC'
-         WHEN regexp_matches(tidy(t), '^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?$') THEN try_cast(replace(tidy(t), 'T', ' ') AS TIMESTAMP)
-         WHEN regexp_full_match(tidy(t), '\d{4}(-\d{2})?') THEN read_partial_date(t)::TIMESTAMP END;
+    list_transform([tidy(t)], lambda i:
+        CASE WHEN regexp_matches(i, '^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*(Z|[+-]\d{2}:?\d{2})$') THEN try_cast(i AS TIMESTAMPTZ) AT TIME ZONE 'UTC'
+             WHEN regexp_matches(i, '^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?$') THEN try_cast(replace(i, 'T', ' ') AS TIMESTAMP)
+             WHEN regexp_full_match(i, '\d{4}(-\d{2})?') THEN try_cast(left(i || '-01-01', 10) AS TIMESTAMP) END)[1];
 CREATE OR REPLACE MACRO instant_precision(t) AS
-    CASE WHEN read_instant(t) IS NULL THEN 'unknown' WHEN length(tidy(t)) = 4 THEN 'year' WHEN length(tidy(t)) = 7 THEN 'month'
-         WHEN length(tidy(t)) = 10 THEN 'day' ELSE 'instant' END;
+    list_transform([tidy(t)], lambda i:
+        CASE WHEN read_instant(i) IS NULL THEN 'unknown' WHEN length(i) = 4 THEN 'year' WHEN length(i) = 7 THEN 'month'
+             WHEN length(i) = 10 THEN 'day' ELSE 'instant' END)[1];
 
 -- Yes and no as systems write them.
 CREATE OR REPLACE MACRO read_flag(t) AS
