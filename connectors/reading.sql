@@ -23,7 +23,8 @@ CREATE OR REPLACE MACRO is_nhs_number(t) AS
             AND (10 * (n // 1000000000 % 10) + 9 * (n // 100000000 % 10) + 8 * (n // 10000000 % 10) + 7 * (n // 1000000 % 10)
                  + 6 * (n // 100000 % 10) + 5 * (n // 10000 % 10) + 4 * (n // 1000 % 10) + 3 * (n // 100 % 10)
                  + 2 * (n // 10 % 10) + n % 10) % 11 = 0)[1])[1], false) END;
-CREATE OR REPLACE MACRO read_nhs_number(t) AS CASE WHEN is_nhs_number(tidy(t)) THEN replace(replace(t, ' ', ''), '-', '') END;
+CREATE OR REPLACE MACRO read_nhs_number(t) AS
+    list_transform([tidy(t)], lambda n: CASE WHEN is_nhs_number(n) THEN replace(replace(n, ' ', ''), '-', '') END)[1];
 -- 9... is the range that is never issued: test and synthetic numbers.
 CREATE OR REPLACE MACRO is_test_nhs_number(t) AS replace(replace(t, ' ', ''), '-', '') LIKE '9%';
 
@@ -36,7 +37,7 @@ CREATE OR REPLACE MACRO is_upn(t) AS
             + 8 * (n // 10000 % 10) + 9 * (n // 1000 % 10) + 10 * (n // 100 % 10) + 11 * (n // 10 % 10) + 12 * (n % 10)
             + 13 * (strpos('0123456789', substr(u, 13, 1)) + strpos('ABCDEFGHJKLMNPQRTUVWXYZ', substr(u, 13, 1)) - 1))::INT % 23, 1)
             = substr(u, 1, 1))[1])[1] END;
-CREATE OR REPLACE MACRO read_upn(t) AS CASE WHEN is_upn(tidy(t)) THEN compact(t) END;
+CREATE OR REPLACE MACRO read_upn(t) AS CASE WHEN is_upn(tidy(t)) THEN compact(tidy(t)) END;
 CREATE OR REPLACE MACRO upn_status(t) AS
     list_transform([compact(tidy(t))], lambda u: CASE WHEN u IS NULL THEN NULL WHEN NOT is_upn(u) THEN 'invalid'
                                                       WHEN regexp_matches(u, '[A-Z]$') THEN 'temporary' ELSE 'stated' END)[1];
@@ -80,8 +81,8 @@ CREATE OR REPLACE MACRO instant_precision(t) AS
 
 -- Yes and no as systems write them.
 CREATE OR REPLACE MACRO read_flag(t) AS
-    CASE WHEN lower(tidy(t)) IN ('y', 'yes', 'true', '1', 'a) yes') THEN true
-         WHEN lower(tidy(t)) IN ('n', 'no', 'false', '0', 'b) no') THEN false END;
+    list_transform([lower(tidy(t))], lambda f: CASE WHEN f IN ('y', 'yes', 'true', '1', 'a) yes') THEN true
+                                                    WHEN f IN ('n', 'no', 'false', '0', 'b) no') THEN false END)[1];
 
 -- Does a value read as its kind? NULL (nothing there) passes; presence is another standard.
 CREATE OR REPLACE MACRO is_date_as(t, formats) AS

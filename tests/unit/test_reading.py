@@ -58,6 +58,9 @@ READ: dict[str, Any] = {
     "is_number('3.5')": True,
     "is_integer('7.0')": True,
     "read_flag('b) No')": False,
+    "read_nhs_number('943 476 5919' || chr(160))": "9434765919",
+    "read_upn(chr(160) || 'a 801200018001' || chr(160))": None,
+    "read_upn(chr(160) || 'U801 2000 18001')": "U801200018001",
 }
 
 UPN_LETTERS = "ABCDEFGHJKLMNPQRTUVWXYZ"
