@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from connectors import conform as conforming
@@ -21,6 +22,7 @@ from pipelines.settings import Settings, utc_now
 from warehouse import land as landing_rows
 from warehouse import load as loading
 from warehouse.access_log import AccessLog
+from warehouse.clerical_samples import ClericalSamples
 from warehouse.decisions import Decisions
 from warehouse.engine import Warehouse
 from warehouse.keys import Keys, load_keys
@@ -74,9 +76,12 @@ class Line:
         self.decisions = Decisions(self.store, keys.raw("decisions"))
         self.quality_acts = QualityActs(self.store, keys.raw("decisions"))
         self.signal_verdicts = SignalVerdicts(self.store, keys.raw("decisions"))
+        self.samples = ClericalSamples(self.store, keys.raw("decisions"))
         self.access_log = AccessLog(self.store, keys)
-        stores = (self.decisions, self.quality_acts, self.signal_verdicts, self.access_log)
+        stores = (self.decisions, self.quality_acts, self.signal_verdicts, self.samples, self.access_log)
         self.journals = [store.journal for store in stores]
+        # Who is who, where somebody knows it; the links are measured against it, and nothing else is.
+        self.truth: Path | None = None
         self.use(settings)
         with warehouse.transaction():
             reading.install(self.con)
@@ -392,6 +397,7 @@ class Line:
             manifest = {
                 **night.said(),
                 "decisions": self.decisions.newest(),
+                "sample": self.samples.newest(),
                 "model": self.models().current_version(),
                 # How far what people did had come: what is taken away later at the end of a journal shows against this.
                 "journals": {
@@ -418,8 +424,43 @@ class Line:
             )
             with self.warehouse.transaction() as con:
                 watch(con, night.load_id)
+                self._measure(con, night)
                 volume.judge_matches(con, list(self.feeds.values()), load_id=night.load_id, load_seq=night.load_seq)
                 self._mark(night, PEOPLE, "identify")
+
+    def _measure(self, con: Any, night: Night) -> None:
+        """How good the links are: by the newest sample that is answered, and by the truth if there is one."""
+        from linkage import quality
+
+        linked_by = self._linked_by(night)
+        decisions = self.decisions.as_pairs(up_to=int(linked_by["decisions"]))
+        for sample in range(int(linked_by.get("sample", 0)), 0, -1):
+            rows = quality.from_sample(con, self.samples.of(sample), decisions, night.date)
+            if rows:
+                quality.keep(con, night.load_id, str(sample), rows)
+                break
+        if self.truth is not None:
+            quality.keep(con, night.load_id, "truth", quality.from_truth(con, self.truth))
+
+    def questions_of_samples(self) -> list[dict[str, Any]]:
+        """The pairs of the newest sample that wait for an answer, in the order in which they are asked, and nothing else of them."""
+        decided = {(pair["record_id_a"], pair["record_id_b"]) for pair in self.decisions.as_pairs()}
+        hidden = self.records_of_seals()
+        return [
+            {name: pair[name] for name in ("sample", "load_id", "record_id_a", "record_id_b")}
+            for pair in self.samples.of(self.samples.newest())
+            if (pair["record_id_a"], pair["record_id_b"]) not in decided
+            and not hidden & {pair["record_id_a"], pair["record_id_b"]}
+        ]
+
+    def records_of_seals(self) -> set[str]:
+        """Every record of the people whom a seal keeps apart: a sample asks nothing of them, or two of its pairs could lead across."""
+        sealed = sorted({record for pair in self.sealed_records() for record in pair})
+        rows = self.warehouse.rows(
+            "SELECT record_id FROM link WHERE person_id IN (SELECT person_id FROM link WHERE record_id IN (SELECT unnest(?)))",
+            [sealed],
+        )
+        return {*sealed, *(row["record_id"] for row in rows)}
 
     def log_decisions_look(self, who: str, what: str) -> None:
         """Whoever looks at seals is noted before they do."""
@@ -477,6 +518,7 @@ class Line:
                 sealed=self.sealed_records(),
                 acts=self.quality_acts.listed(),
                 verdicts=self.signal_verdicts.all(),
+                asked=[(pair["record_id_a"], pair["record_id_b"]) for pair in self.questions_of_samples()],
             )
         except BaseException:
             with self.warehouse.transaction() as con:

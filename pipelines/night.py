@@ -211,9 +211,17 @@ def report(line: Line, night: Night) -> NightReport:
     people["alerts"] = [
         row["alert"]
         for row in rows(
-            "SELECT alert FROM linkage_measure WHERE load_id = ? AND alert <> '' ORDER BY measure", [night.load_id]
+            "SELECT alert FROM (SELECT 1 AS turn, measure, alert, load_id FROM linkage_measure UNION ALL"
+            " SELECT 2, measure || grouped_by || group_name, alert, load_id FROM linkage_quality)"
+            " WHERE load_id = ? AND alert <> '' ORDER BY turn, measure",
+            [night.load_id],
         )
     ]
+    people["measured"] = rows(
+        "SELECT measure, basis, share, low, high, pairs FROM linkage_quality WHERE load_id = ? AND kind = 'sample' AND grouped_by = 'all'"
+        " ORDER BY measure",
+        [night.load_id],
+    )
     published = rows("SELECT count(*) AS n FROM publication WHERE load_id = ?", [night.load_id])[0]["n"] > 0
     steps = _steps(line) if published else []
     return NightReport(night.load_id, feeds, standards, steps, people, published=published)

@@ -27,7 +27,8 @@ from warehouse.schema import RELATIONS
 # What the clock of the machine says, not the night: it is no part of what landing, decisions and code give.
 _CLOCKS = {"finished_at", "published_at"}
 # Books of what was served and of steps; a source that could not be reached left nothing to recompute from.
-_NOT_COMPARED = {"publication", "step", "night"}
+# Nor is a truth, by which the links were measured, among what landed.
+_NOT_COMPARED = {"publication", "step", "night", "linkage_quality"}
 
 
 @dataclass

@@ -22,7 +22,7 @@ from typing import Any, TypedDict
 
 import duckdb
 
-from warehouse import engine, quality_acts, schema, signal_verdicts
+from warehouse import clerical_samples, engine, quality_acts, schema, signal_verdicts
 from warehouse.access import Policy, PolicyError, load_policy
 from warehouse.keys import Keys
 from warehouse.seals import hide_sealed
@@ -124,11 +124,12 @@ def publish(
     sealed: Iterable[tuple[str, str]] = (),
     acts: Iterable[Mapping[str, Any]] = (),
     verdicts: Iterable[Mapping[str, Any]] = (),
+    asked: Iterable[tuple[str, str]] = (),
 ) -> Publication:
     """Builds a mart for every role from the core as it is, then switches readers to all of them at once.
 
     `sealed`: pairs of records whose persons no view may show together. `acts`: what people did about what fails.
-    `verdicts`: what people said of signals.
+    `verdicts`: what people said of signals. `asked`: pairs of a clerical sample that wait for an answer.
     """
     if not _LOAD_ID.fullmatch(load_id):
         raise PublishError(f"load_id {load_id!r} cannot name a file; use letters, digits, '.', '_' and '-'")
@@ -141,7 +142,7 @@ def publish(
         version = _new_version(marts_dir, policy, load_id)
         _discard_all_but(marts_dir, policy, before)
     with _no_values_in_errors(), _cursor(warehouse) as con:
-        types = _prepare(con, load_id, feeds, sealed, acts, verdicts)
+        types = _prepare(con, load_id, feeds, sealed, acts, verdicts, asked)
         policy.check(types)
         _compute_shared_views(con, policy, types)
         files = {role: _build(con, marts_dir, keys, policy, role, version, types) for role in policy.roles}
@@ -282,6 +283,7 @@ def _prepare(
     sealed: Iterable[tuple[str, str]],
     acts: Iterable[Mapping[str, Any]],
     verdicts: Iterable[Mapping[str, Any]],
+    asked: Iterable[tuple[str, str]],
 ) -> dict[str, dict[str, str]]:
     """Makes the shared tables and, as mart_<view>, every view over them; returns view -> column -> type."""
     con.execute("SET VARIABLE published_load_id = ?", [load_id])
@@ -296,6 +298,7 @@ def _prepare(
     hide_sealed(con, sealed)
     quality_acts.make_table(con, acts)
     signal_verdicts.make_table(con, verdicts)
+    clerical_samples.make_table(con, asked)
     con.execute("CREATE TEMP TABLE event_taxonomy AS FROM read_csv(?, all_varchar = true)", [str(schema.TAXONOMY_PATH)])
     for name in _SHARED:
         sql = (_SQL / "publish" / f"{name}.sql").read_text(encoding="utf-8")

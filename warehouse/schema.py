@@ -503,6 +503,28 @@ OPERATIONS: dict[str, Relation] = {
             ),
         ),
         Relation(
+            "linkage_quality",
+            "one row per load, measure and group: how good its links are, by a clerical sample or by a truth; nothing of small groups",
+            (
+                _LOAD_ID,
+                Field("kind", "VARCHAR", "sample or truth", _O),
+                Field("basis", "VARCHAR", "Number of the sample, or truth", _O),
+                Field("measure", "VARCHAR", "precision or recall, of pairs of records", _O),
+                Field(
+                    "grouped_by",
+                    "VARCHAR",
+                    "all, agencies, ethnicity, ethnic_group, sex, age_band, name_origin, area or deprivation",
+                    _O,
+                ),
+                Field("group_name", "VARCHAR", "Which pair of agencies or group; empty for all", _O),
+                Field("share", "DOUBLE", "The estimate", _O),
+                Field("low", "DOUBLE", "Within these limits it lies 19 times in 20", _O),
+                Field("high", "DOUBLE", "Within these limits it lies 19 times in 20", _O),
+                Field("pairs", "BIGINT", "Pairs it rests on: answered ones of a sample, all of a truth", _O),
+                Field("alert", "VARCHAR", "What fell, in words; empty if nothing did", _O),
+            ),
+        ),
+        Relation(
             "feed_measure",
             "one row per load, feed and count of its delivery, against which later deliveries are held",
             (

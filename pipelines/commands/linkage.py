@@ -128,6 +128,116 @@ def linkage_review(
     )
 
 
+# More than this nobody decides with care.
+MOST_DRAWN = 5_000
+
+sample_app = typer.Typer(
+    no_args_is_help=True, help="Random pairs that people decide blind, by which the links are measured."
+)
+app.add_typer(sample_app, name="sample")
+
+
+@sample_app.command("draw")
+def sample_draw(
+    pairs: Annotated[int, typer.Option(help="About how many; a stratum gets at least ten.")] = 300,
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Draws pairs of records at random, linked and not, to be decided blind. They are in the reviewer's mart from the next night on."""
+    from linkage.sample import SampleError, draw
+    from pipelines.settings import utc_now
+
+    if not 1 <= pairs <= MOST_DRAWN:
+        raise SettingsError(f"--pairs {pairs}: from 1 to {MOST_DRAWN:,}; people are to decide them all")
+    with opened(config) as line:
+        nights = line.warehouse.rows("SELECT load_id, status FROM night ORDER BY load_seq DESC LIMIT 1")
+        if not nights:
+            raise SettingsError("no night has linked records yet; run tessera nightly first")
+        load_id = nights[0]["load_id"]
+        if nights[0]["status"] != "published":
+            raise SettingsError(f"load {load_id} is not published; finish that night first (tessera nightly)")
+        given_up = len(line.questions_of_samples())
+        settings = line.linkage_settings()
+        try:
+            drawn = draw(
+                line.con,
+                pairs=pairs,
+                seed=f"{line.samples.newest() + 1} {load_id}",
+                model=settings.model,
+                max_block=settings.max_block,
+                without=line.records_of_seals(),
+                decided=[(pair["record_id_a"], pair["record_id_b"]) for pair in line.decisions.as_pairs()],
+            )
+        except SampleError as error:
+            raise SettingsError(str(error)) from None
+        if not drawn:
+            raise SettingsError("there is no pair to draw: nothing was compared that people have not decided")
+        sample = line.samples.add(drawn, load_id=load_id, drawn_at=utc_now())
+    if given_up:
+        out.print(f"{given_up} pairs of sample {sample - 1} had no answer; they are no longer asked.")
+    out.print(
+        f"Sample {sample}: {len(drawn)} pairs of load {load_id}. Decide them all, in this order: tessera linkage sample list"
+    )
+
+
+@sample_app.command("list")
+def sample_list(
+    limit: Annotated[int, typer.Option(help="How many, from the first that waits.")] = 20,
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Pairs of the newest sample that wait for an answer, in random order. Nothing tells what the machine holds of them."""
+    with opened(config) as line:
+        if not line.samples.newest():
+            raise SettingsError("there is no sample yet; draw one with tessera linkage sample draw")
+        rows = line.questions_of_samples()
+    if as_json:
+        out.print_json(json.dumps(rows[:limit]))
+        return
+    # Lines and not a table, which cuts identifiers to the width of the screen: they are to be copied.
+    for row in rows[:limit]:
+        out.print(f"{plain(row['record_id_a'])} {plain(row['record_id_b'])}")
+    if not rows:
+        out.print("Every pair of the newest sample is answered; see tessera linkage quality after the next night.")
+        return
+    out.print(
+        f"{len(rows)} pairs of sample {rows[0]['sample']} wait, drawn of load {rows[0]['load_id']}. Read both in the view review_pairs of "
+        "the reviewer's mart; answer with tessera identity link or unlink RECORD RECORD --reason … --author …"
+    )
+
+
+@app.command("quality")
+def linkage_quality(
+    by: Annotated[
+        str, typer.Option(help="all, agencies, ethnicity, sex, age_band, name_origin, area or deprivation.")
+    ] = "all",
+    nights: Annotated[int, typer.Option(help="How many loads back.")] = 7,
+    config: Config = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Precision and recall as each night kept them, by a clerical sample or a truth, with the limits they lie within 19 times in 20."""
+    from linkage.quality import GROUPINGS
+
+    if by not in GROUPINGS:
+        raise SettingsError(f"--by {by}: one of {', '.join(GROUPINGS)}")
+    with opened(config) as line:
+        rows = line.warehouse.rows(
+            "SELECT measure, group_name, kind, basis, load_id, share, low, high, pairs, alert "
+            "FROM linkage_quality JOIN night USING (load_id) WHERE grouped_by = ? AND load_id IN "
+            "(SELECT load_id FROM night SEMI JOIN linkage_quality USING (load_id) ORDER BY load_seq DESC LIMIT ?) "
+            "ORDER BY measure, group_name, kind, load_seq",
+            [by, nights],
+        )
+    if not as_json:
+        for row in rows:
+            row |= {name: f"{row[name]:.4f}" for name in ("share", "low", "high")}
+    print_rows(
+        rows,
+        as_json,
+        empty="Nothing was measured yet, or no group is large enough. Draw a sample (tessera linkage sample draw) and decide its pairs; "
+        "figures come with the night after each kind of pair that was drawn has an answer.",
+    )
+
+
 @app.command("trend")
 def linkage_trend(
     nights: Annotated[int, typer.Option(help="How many loads back.")] = 7,

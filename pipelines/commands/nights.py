@@ -65,6 +65,7 @@ def _run(settings: Settings, date: dt.date, only: list[str], truth: Path | None,
         locked(settings),
         open_line(settings, dict(os.environ)) as line,
     ):
+        line.truth = truth if truth is not None and truth.exists() else None
         with _progress(steps, quiet) as say:
             report = run_night(line, date, only=only, say=say)
         if truth is not None and truth.exists():
@@ -154,6 +155,11 @@ def print_report(report: Any, config: Path) -> None:
         f"People: {people['people']:,} found in {people['records']:,} records, {people['known_to_several_agencies']:,} known to several "
         f"agencies, {people['changes']:,} identity changes; {people['to_review']:,} pairs left for a person to decide."
     )
+    for found in people["measured"]:
+        out.print(
+            f"By what people said of {found['pairs']} pairs of sample {found['basis']}: {found['measure']} of the links "
+            f"{found['share']:.4f} ({found['low']:.4f} to {found['high']:.4f})."
+        )
     for alert in people["alerts"]:
         out.print(f"[red]Look at the links:[/] {plain(alert)}.")
     if report.linkage:
