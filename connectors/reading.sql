@@ -53,8 +53,9 @@ CREATE OR REPLACE MACRO is_postcode(t) AS
 CREATE OR REPLACE MACRO is_pseudo_postcode(t) AS read_postcode(t) LIKE 'ZZ99 %';
 
 -- Dates by the declared formats only. A year outside 1880-2100 is a slip of the keyboard, not a date.
+CREATE OR REPLACE MACRO date_in_reach(d) AS CASE WHEN year(d) BETWEEN 1880 AND 2100 THEN d::DATE END;
 CREATE OR REPLACE MACRO read_date_as(t, formats) AS
-    list_transform([try_strptime(tidy(t), formats)], lambda d: CASE WHEN year(d) BETWEEN 1880 AND 2100 THEN d::DATE END)[1];
+    list_transform([try_strptime(tidy(t), formats)], lambda d: date_in_reach(d))[1];
 CREATE OR REPLACE MACRO read_iso_date(t) AS
     list_transform([tidy(t)], lambda d:
         CASE WHEN regexp_matches(d, '^\d{4}-\d{2}-\d{2}([T ].*)?$') AND substr(d, 1, 4)::INT BETWEEN 1880 AND 2100
@@ -85,8 +86,9 @@ CREATE OR REPLACE MACRO read_flag(t) AS
                                                     WHEN f IN ('n', 'no', 'false', '0', 'b) no') THEN false END)[1];
 
 -- Does a value read as its kind? NULL (nothing there) passes; presence is another standard.
+-- This one is asked of text without surrounding space.
 CREATE OR REPLACE MACRO is_date_as(t, formats) AS
-    coalesce(year(try_strptime(tidy(t), formats)) BETWEEN 1880 AND 2100, CASE WHEN tidy(t) IS NULL THEN NULL ELSE false END);
+    CASE WHEN t IS NOT NULL THEN coalesce(year(try_strptime(t, formats)) BETWEEN 1880 AND 2100, false) END;
 CREATE OR REPLACE MACRO is_iso_date(t) AS CASE WHEN tidy(t) IS NULL THEN NULL ELSE read_partial_date(t) IS NOT NULL END;
 CREATE OR REPLACE MACRO is_instant(t) AS CASE WHEN tidy(t) IS NULL THEN NULL ELSE read_instant(t) IS NOT NULL END;
 CREATE OR REPLACE MACRO is_integer(t) AS

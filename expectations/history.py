@@ -31,7 +31,7 @@ def record(
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE unmatched AS
-        SELECT f.* FROM quality_failure f
+        SELECT f.rowid AS failure, f.expectation, f.table_name, f.raw_row_id FROM quality_failure f
         ANTI JOIN (SELECT expectation, raw_row_id FROM quality_spell WHERE {_OPEN}) s
           ON s.expectation = f.expectation AND s.raw_row_id = f.raw_row_id
         WHERE f.agency = $agency AND f.feed = $feed
@@ -63,7 +63,7 @@ def _open_and_go_on(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, ta
     keys = (
         _union(
             f"SELECT raw_row_id, CASE WHEN superseded_seq = load_seq THEN raw_row_id ELSE source_key END AS row_key "
-            f"FROM {_raw(feed, table)} WHERE raw_row_id IN (SELECT raw_row_id FROM temp.unmatched)"
+            f"FROM {_raw(feed, table)} WHERE raw_row_id IN (SELECT raw_row_id FROM named WHERE table_name = {_literal(table)})"
             for table in tables
         )
         or "SELECT NULL::VARCHAR AS raw_row_id, NULL::VARCHAR AS row_key LIMIT 0"
@@ -71,7 +71,8 @@ def _open_and_go_on(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, ta
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE beginning AS
-        SELECT u.*, coalesce(k.row_key, u.raw_row_id) AS row_key, l.spell
+        WITH named AS MATERIALIZED (SELECT DISTINCT table_name, raw_row_id FROM temp.unmatched)
+        SELECT u.failure, coalesce(k.row_key, u.raw_row_id) AS row_key, l.spell
         FROM temp.unmatched u
         LEFT JOIN ({keys}) k ON k.raw_row_id = u.raw_row_id
         LEFT JOIN temp.lapsed l ON l.expectation = u.expectation AND l.table_name = u.table_name
@@ -79,13 +80,13 @@ def _open_and_go_on(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, ta
         """
     )
     con.execute(
-        f"UPDATE quality_spell AS s SET {', '.join(f'{name} = b.{name}' for name in _SAID)} "
-        "FROM temp.beginning b WHERE b.spell = s.rowid"
+        f"UPDATE quality_spell AS s SET {', '.join(f'{name} = f.{name}' for name in _SAID)} "
+        "FROM temp.beginning b JOIN quality_failure f ON f.rowid = b.failure WHERE b.spell = s.rowid"
     )
     con.execute("DELETE FROM temp.lapsed WHERE spell IN (SELECT spell FROM temp.beginning)")
     con.execute(
         f"INSERT INTO quality_spell BY NAME SELECT agency, feed, table_name, expectation, row_key, {', '.join(_SAID)}, "
-        "$load_id AS failing_since FROM temp.beginning WHERE spell IS NULL",
+        "$load_id AS failing_since FROM temp.beginning b JOIN quality_failure f ON f.rowid = b.failure WHERE spell IS NULL",
         {"load_id": load_id},
     )
     con.execute("DROP TABLE temp.beginning")

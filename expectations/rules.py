@@ -58,7 +58,8 @@ class Workings:
         self._made: set[str] = set()
         self._failed: dict[str, Exception] = {}
         self._read: dict[str, frozenset[str]] = {}
-        self._counts: dict[tuple[str, bool], int] = {}
+        self._rows: dict[bool, dict[str, int]] = {}
+        self._valued: set[str] | None = None
         self._beaten: dict[str, bool] = {}
         self._contracts = {table.name: repr(table) for table in feed.tables}
 
@@ -86,13 +87,6 @@ class Workings:
                 else:
                     not_run.append((standard, reason))
         return Judged(tuple(standards), tuple(not_run))
-
-    def rows_of(self, table: str, *, last_year: bool = False) -> int:
-        """How many rows of a table are in this delivery, or were in the one before."""
-        if table not in self._present:
-            return 0
-        where = self._delivery(table, last_year=last_year)
-        return int(self._con.execute(f"SELECT count(*) FROM {self._raw(table)} AS r WHERE {where}").fetchall()[0][0])
 
     @property
     def rules_year(self) -> int | None:
@@ -123,16 +117,33 @@ class Workings:
         return None
 
     def _counted(self, table: str, *, last_year: bool = False) -> int:
-        if (table, last_year) not in self._counts:
-            self._counts[table, last_year] = self.rows_of(table, last_year=last_year)
-        return self._counts[table, last_year]
+        """How many rows of a table are in this delivery, or were in the one before."""
+        return self._counts(last_year).get(table, 0)
+
+    def _counts(self, last_year: bool) -> dict[str, int]:
+        """Of every table that exists, in one query."""
+        if last_year not in self._rows:
+            counts = [
+                f"SELECT {_literal(table)}, count(*) FROM {self._raw(table)} AS r WHERE {self._delivery(table, last_year=last_year)}"
+                for table in sorted(self._present)
+            ]
+            self._rows[last_year] = dict(self._con.execute(" UNION ALL ".join(counts)).fetchall() if counts else ())
+        return self._rows[last_year]
 
     def _filled(self, table: str, column: str) -> bool:
         """Whether any row of this delivery has a value in a column."""
-        if table not in self._present:
-            return False
-        where = f"{self._delivery(table, last_year=False)} AND tidy({_q(column.lower())}) IS NOT NULL"
-        return self._con.execute(f"SELECT 1 FROM {self._raw(table)} AS r WHERE {where} LIMIT 1").fetchone() is not None
+        if self._valued is None:
+            asked = sorted({need for book in self.books for rule in book.rules for need in rule.needs if "." in need})
+            found = [
+                f"(SELECT {_literal(need)} FROM {self._raw(of)} AS r WHERE {self._delivery(of, last_year=False)} "
+                f"AND tidy({_q(name.lower())}) IS NOT NULL LIMIT 1)"
+                for need, (of, _, name) in ((need, need.partition(".")) for need in asked)
+                if of in self._present
+            ]
+            self._valued = (
+                {need for (need,) in self._con.execute(" UNION ALL ".join(found)).fetchall()} if found else set()
+            )
+        return f"{table}.{column}" in self._valued
 
     def evaluated(self, standard: Standard) -> int:
         """How many rows of the delivery a rule speaks of."""
@@ -215,11 +226,16 @@ class Workings:
         return relation
 
     def _typed(self, table: Table, *, last_year: bool) -> str:
-        columns = ", ".join(_read(column) for column in table.columns)
-        if table.name not in self._present:
-            return f"SELECT raw_row_id, row_number, {columns} FROM {self._received(table)}"
-        where = self._delivery(table.name, last_year=last_year)
-        return f"SELECT raw_row_id, row_number, {columns} FROM {self._raw(table.name)} AS r WHERE {where}"
+        """A table with its columns read: text tidied once, dates worked out from that, and then held to what can be a date."""
+        columns = [_Reading.of(column) for column in table.columns]
+        rows = (
+            f"{self._raw(table.name)} AS r WHERE {self._delivery(table.name, last_year=last_year)}"
+            if table.name in self._present
+            else self._received(table)
+        )
+        for pass_over in zip(*((each.tidied, each.worked_out, each.read) for each in columns), strict=True):
+            rows = f"(SELECT raw_row_id, row_number, {', '.join(pass_over)} FROM {rows})"
+        return f"SELECT * FROM {rows}"
 
     def _delivery(self, table: str, *, last_year: bool) -> str:
         """The rows of one delivery as it came: those in force, and those beaten by another row of their own file."""
@@ -279,23 +295,38 @@ def nothing(table: Table) -> str:
     return f"(SELECT {', '.join(columns)} LIMIT 0)"
 
 
-def _read(column: Column) -> str:
-    """A column as its kind, and as text beside it where reading can fail."""
-    name = column.name.lower()
-    text = f"tidy({_q(name)})"
-    formats = "[" + ", ".join(_literal(each) for each in column.formats) + "]"
-    match column.kind:
-        case Kind.DATE:
-            value = f"read_date_as({_q(name)}, {formats})" if column.formats else f"read_iso_date({_q(name)})"
-        case Kind.TIMESTAMP if not column.formats:
-            value = f"read_instant({_q(name)})"
-        case Kind.INTEGER:
-            value = f"try_cast({text} AS INTEGER)"
-        case Kind.NUMBER:
-            value = f"try_cast({text} AS DOUBLE)"
-        case _:
-            return f"{text} AS {_q(name)}"
-    return f"{value} AS {_q(name)}, {text} AS {_q(name + '_text')}"
+@dataclass(frozen=True)
+class _Reading:
+    """A column as its kind, and as text beside it where reading can fail: what each of three passes over the rows selects.
+
+    DuckDB works an expression out anew at each mention of it; what an inner SELECT gives it does not.
+    """
+
+    tidied: str
+    worked_out: str
+    read: str
+
+    @classmethod
+    def of(cls, column: Column) -> _Reading:
+        name = _q(column.name.lower())
+        text = _q(column.name.lower() + "_text")
+        formats = "[" + ", ".join(_literal(each) for each in column.formats) + "]"
+        value = f"{name}, {text}"
+        match column.kind:
+            case Kind.DATE if column.formats:
+                worked_out = f"try_strptime({text}, {formats}) AS {name}, {text}"
+                value = f"date_in_reach({name}) AS {name}, {text}"
+            case Kind.DATE:
+                worked_out = f"read_iso_date({text}) AS {name}, {text}"
+            case Kind.TIMESTAMP if not column.formats:
+                worked_out = f"read_instant({text}) AS {name}, {text}"
+            case Kind.INTEGER:
+                worked_out = f"try_cast({text} AS INTEGER) AS {name}, {text}"
+            case Kind.NUMBER:
+                worked_out = f"try_cast({text} AS DOUBLE) AS {name}, {text}"
+            case _:
+                return cls(f"tidy({name}) AS {name}", name, name)
+        return cls(f"tidy({name}) AS {text}", worked_out, value)
 
 
 def _q(name: str) -> str:

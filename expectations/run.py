@@ -2,8 +2,9 @@
 
 Cost follows what changed: Great Expectations is asked about the rows of this load alone, and not at all where nothing
 is new; the failures of rows that stay current stand. A standard that is new, was changed, or broke last time is asked
-about all current rows. So the results are those of judging everything, every night. A rule's SQL is run once: the rows it
-finds are kept in memory, and Great Expectations is asked whether there are any. The columns of a table are judged in one pass.
+about all current rows. So the results are those of judging everything, every night. A standard's SQL is run once: the rows
+it finds are kept in memory, and Great Expectations is asked whether there are any. What holds each row of a table against
+a condition, as columns' standards and many rules do, is found in one pass.
 What must not live here: what Great Expectations needs inside (gx_duckdb.py), what is expected (suite.py).
 
 No value of a person passes through Python: failing rows go from SELECT to INSERT, and of an exception only its class is
@@ -13,10 +14,10 @@ kept, since DuckDB's messages quote the data.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from connectors.contract import Feed, Table
@@ -46,6 +47,20 @@ JUDGED = Relation(
     ),
 )
 
+
+# A rule that holds each row of one prepared table against a condition, and the words that would make it more than that.
+_OF_ONE_TABLE = re.compile(
+    rf"\s*SELECT\s+((?P<qualifier>\w+)\.)?raw_row_id\s+FROM\s+(?P<table>{re.escape(SCHEMA)}\.\"\w+\")"
+    r"(\s+AS\s+(?P<alias>\w+))?\s+WHERE\s(?P<condition>.*)",
+    re.DOTALL,
+)
+_MORE_THAN_A_CONDITION = re.compile(
+    r"\b(SELECT|FROM|JOIN|UNION|INTERSECT|EXCEPT|GROUP|HAVING|QUALIFY|WINDOW|OVER|ORDER|LIMIT|OFFSET|SAMPLE)\b|;",
+    re.IGNORECASE,
+)
+
+# From here on a second condition on every row takes less time than it takes to plan: DuckDB's row group.
+_MANY_ROWS = 122_880
 
 # Rows held back are always judged anew: they are of no load yet.
 _NEWEST = 2**62
@@ -173,14 +188,13 @@ def _judge(
     """Fills temp.failing; returns why, for each standard that could not be run."""
     if not tasks:
         return {}
-    broken = _find(warehouse, [task for task in tasks if task.standard.sql])
+    broken = _find(warehouse, feed, tasks, states)
     tasks = [task for task in tasks if task.standard.name not in broken]
-    answers: dict[str, gx_duckdb.Answer] = {}
     try:
         with gx_duckdb.Judge(warehouse.cursor) as judge:
-            for counts, group in _suites(feed, tasks):
-                asked = [gx_duckdb.Question(task.standard.name, task.standard.severity) for task in group]
-                answers |= judge.answers(counts, asked)
+            answers = judge.answers(
+                _counts_found, [gx_duckdb.Question(task.standard.name, task.standard.severity) for task in tasks]
+            )
     except gx_duckdb.GxChangedError as error:
         return {task.standard.name: str(error) for task in tasks}
     except Exception as error:
@@ -189,9 +203,7 @@ def _judge(
     unanswered = [name for name, answer in answers.items() if answer == "broken"]
     broken |= {name: f"Great Expectations could not run {name}" for name in unanswered}
     failing = [task for task in tasks if answers[task.standard.name] == "fail"]
-    _keep_rows_found(warehouse.con, feed, [task for task in failing if task.standard.sql], load_id, states)
-    for group in _of_one_scan(failing).values():
-        _keep_failing_values(warehouse.con, feed, group, load_id)
+    _keep_rows_found(warehouse.con, feed, failing, load_id, states)
     kept = dict(warehouse.con.execute("SELECT expectation, count(*) FROM temp.failing GROUP BY expectation").fetchall())
     for name in (task.standard.name for task in failing):
         if not kept.get(name):
@@ -199,43 +211,76 @@ def _judge(
     return broken
 
 
-def _find(warehouse: Warehouse, tasks: Sequence[_Task]) -> dict[str, str]:
-    """Runs every rule once: what it finds goes into the table `found`. Returns why, for each that raised."""
+def _find(
+    warehouse: Warehouse, feed: Feed, tasks: Sequence[_Task], states: Mapping[str, _TableState]
+) -> dict[str, str]:
+    """Asks every standard once: the rows that fail go into the table `found`. Returns why, for each that raised."""
     warehouse.con.execute(
         f"CREATE TABLE {SCHEMA}.found (expectation VARCHAR, raw_row_id VARCHAR, column_name VARCHAR, value VARCHAR, "
         "hint VARCHAR)"
     )
-    names = [task.standard.name for task in tasks]
+    in_one_pass = _of_one_pass(feed, tasks, states)
+    raised = warehouse.side_by_side([_finding_in_one_pass(rows, group) for rows, group in in_one_pass.items()])
+    # One that raises takes the others of its pass down with it: those are asked one at a time.
+    answered, again = set(), {}
+    for (rows, group), error in zip(in_one_pass.items(), raised, strict=True):
+        for task, condition in group:
+            if error is None:
+                answered.add(task.standard.name)
+            else:
+                again[task.standard.name] = _finding_in_one_pass(rows, [(task, condition)])
+    alone = [task.standard.name for task in tasks if task.standard.name not in answered]
+    rules = {task.standard.name: task.sql for task in tasks}
     # BY NAME: a rule gives the columns it has something to say in.
     raised = warehouse.side_by_side(
         [
-            f"INSERT INTO {SCHEMA}.found BY NAME SELECT {_literal(name)} AS expectation, * FROM ({task.sql}\n)"
-            for name, task in zip(names, tasks, strict=True)
+            again.get(name)
+            or f"INSERT INTO {SCHEMA}.found BY NAME SELECT {_literal(name)} AS expectation, * FROM ({rules[name]}\n)"
+            for name in alone
         ]
     )
     # DuckDB's messages quote the data: only the kind of the fault may be told.
     return {
         name: f"{type(error).__name__} while judging {name}; see its SQL"
-        for name, error in zip(names, raised, strict=True)
+        for name, error in zip(alone, raised, strict=True)
         if error is not None
     }
 
 
-def _suites(feed: Feed, tasks: Sequence[_Task]) -> Iterable[tuple[Callable[[Sequence[str]], str], list[_Task]]]:
-    """One suite per table and age of its standards, so that the rows are read once, and one for all rules."""
-    if rules := [task for task in tasks if task.standard.sql]:
-        yield _counts_found, rules
-    for group in _of_one_scan(tasks).values():
-        yield partial(_counts_of_values, feed, group), group
+def _of_one_pass(
+    feed: Feed, tasks: Iterable[_Task], states: Mapping[str, _TableState]
+) -> dict[str, list[tuple[_Task, str]]]:
+    """By the rows they judge, the standards that no more than hold each row against a condition, and what a failing row meets.
 
-
-def _of_one_scan(tasks: Iterable[_Task]) -> dict[tuple[str, int], list[_Task]]:
-    """Columns' standards by the rows they judge."""
-    groups: dict[tuple[str, int], list[_Task]] = {}
+    They are those of columns, and rules that read one prepared table; DuckDB takes longer to plan one than to run it.
+    """
+    groups: dict[str, list[tuple[_Task, str]]] = {}
+    columns: dict[tuple[str, int], list[_Task]] = {}
     for task in tasks:
         if not task.standard.sql:
-            groups.setdefault((task.standard.table, task.since), []).append(task)
+            columns.setdefault((task.standard.table, task.since), []).append(task)
+        elif (asked := _OF_ONE_TABLE.fullmatch(task.sql)) and not _MORE_THAN_A_CONDITION.search(asked["condition"]):
+            alias = asked["alias"] or "judged"
+            if asked["qualifier"] in (None, alias):
+                groups.setdefault(f"{asked['table']} AS {alias}", []).append((task, asked["condition"]))
+    for (table, _), of_one_scan in columns.items():
+        groups[_values(feed, of_one_scan, many=states[table].current >= _MANY_ROWS)] = [
+            (task, f"NOT ({_condition(task.standard)})") for task in of_one_scan
+        ]
     return groups
+
+
+def _finding_in_one_pass(rows: str, group: Sequence[tuple[_Task, str]]) -> str:
+    """Rows that fail none of these go no further than the filter: of a clean table nothing is unnested."""
+    names = ", ".join(_literal(task.standard.name) for task, _ in group)
+    conditions = ", ".join(f"({condition}\n) AS f{place}" for place, (_, condition) in enumerate(group, start=1))
+    failed = " OR ".join(f"f{place}" for place in range(1, len(group) + 1))
+    places = ", ".join(f"CASE WHEN f{place} THEN {place} END" for place in range(1, len(group) + 1))
+    return (
+        f"INSERT INTO {SCHEMA}.found (expectation, raw_row_id) SELECT ([{names}])[failed], raw_row_id FROM ("
+        f"SELECT raw_row_id, unnest([{places}]) AS failed FROM (SELECT raw_row_id, {conditions} FROM {rows}) WHERE {failed}"
+        ") WHERE failed IS NOT NULL"
+    )
 
 
 def _counts_found(names: Sequence[str]) -> str:
@@ -243,21 +288,16 @@ def _counts_found(names: Sequence[str]) -> str:
     return f"SELECT expectation, count(*) FROM {SCHEMA}.found WHERE expectation IN ({asked}) GROUP BY expectation"
 
 
-def _counts_of_values(feed: Feed, group: Sequence[_Task], names: Sequence[str]) -> str:
-    """How many values do not meet the condition of each of these standards, in one pass."""
-    asked = [task.standard for task in group if task.standard.name in set(names)]
-    counts = ", ".join(f"count(*) FILTER (WHERE NOT ({_condition(standard)}))" for standard in asked)
-    return (
-        f"SELECT unnest([{', '.join(_literal(standard.name) for standard in asked)}]), unnest([{counts}]) "
-        f"FROM ({_values(feed, group[0], asked)})"
-    )
+def _values(feed: Feed, tasks: Sequence[_Task], *, many: bool) -> str:
+    """The rows to be judged: the columns that are spoken of, without surrounding space.
 
-
-def _values(feed: Feed, of: _Task, asked: Iterable[Standard], *others: str) -> str:
-    """The rows to be judged: the columns that are spoken of, without surrounding space, and others as received."""
-    columns = sorted({str(standard.column) for standard in asked})
-    tidied = [f"tidy({_q(column)}) AS {_q('value of ' + column)}" for column in columns]
-    return f"SELECT {', '.join([*others, *tidied])} FROM {_raw(feed, of.standard.table)} WHERE {_window(of.since)}"
+    Of many rows, those that hold at sight are left out: to tidy every text is half the work of judging it.
+    """
+    columns = sorted({str(task.standard.column) for task in tasks})
+    tidied = ", ".join(f"tidy({_q(column)}) AS {_q('value of ' + column)}" for column in columns)
+    doubtful = (f"NOT ({task.standard.at_sight.replace(VALUE, _q(str(task.standard.column)))})" for task in tasks)
+    rows = _window(tasks[0].since) + (f" AND ({' OR '.join(doubtful)})" if many else "")
+    return f"(SELECT raw_row_id, {tidied} FROM {_raw(feed, tasks[0].standard.table)} WHERE {rows}) AS judged"
 
 
 def _condition(standard: Standard) -> str:
@@ -282,40 +322,6 @@ _NAMED_AND_FIRST_FOUND = """
 """
 
 
-def _keep_failing_values(con: duckdb.DuckDBPyConnection, feed: Feed, group: Sequence[_Task], load_id: str) -> None:
-    """The rows whose value does not meet a condition that Great Expectations was asked about, in one pass."""
-    standards = [task.standard for task in group]
-    table = feed.table(standards[0].table)
-    failed = ", ".join(
-        f"CASE WHEN NOT ({_condition(standard)}) THEN {{'place': {place}, 'value': {_q(f'value of {standard.column}')}}} END"
-        for place, standard in enumerate(standards, start=1)
-    )
-    origin = ("raw_row_id", "load_id", "file_id", "row_number", f"{_local_id(table)} AS local_id")
-    con.execute(
-        f"""
-        INSERT INTO temp.failing
-        SELECT coalesce(s.load_id, $load_id), $agency, $feed, $table, f.expectation, $severities[f.place], f.raw_row_id, n.name,
-               f.row_number, f.local_id, $columns[f.place], f.value, $hints[f.place]
-        FROM (SELECT raw_row_id, load_id, file_id, row_number, local_id, failed.place, failed.value,
-                     $names[failed.place] AS expectation
-              FROM (SELECT raw_row_id, load_id, file_id, row_number, local_id, unnest([{failed}]) AS failed
-                    FROM ({_values(feed, group[0], standards, *origin)}))
-              WHERE failed IS NOT NULL) f
-        {_NAMED_AND_FIRST_FOUND}
-        """,
-        {
-            "load_id": load_id,
-            "agency": feed.agency,
-            "feed": feed.name,
-            "table": table.name,
-            "names": [standard.name for standard in standards],
-            "severities": [standard.severity for standard in standards],
-            "columns": [standard.column for standard in standards],
-            "hints": [standard.hint for standard in standards],
-        },
-    )
-
-
 def _keep_rows_found(
     con: duckdb.DuckDBPyConnection,
     feed: Feed,
@@ -323,20 +329,32 @@ def _keep_rows_found(
     load_id: str,
     states: Mapping[str, _TableState],
 ) -> None:
-    """The rows that rules found, all rules at once, each with where it came from and what it holds.
+    """The rows found, all standards at once, each with where it came from and what it holds.
 
-    A row is one of the rule's tables that was judged, or one held back. Where a rule does not say which value fails, it is
-    told from the rule's columns.
+    A row is one of the standard's tables that was judged, or one held back. Where a rule does not say which value fails, it
+    is told from the columns that the standard speaks of.
     """
     if not tasks:
         return
+    spoken_of = {
+        table.name: [column.name for column in table.columns if column.name in said]
+        for table in feed.tables
+        for said in [
+            {
+                name
+                for task in tasks
+                if table.name in task.standard.tables
+                for name in (task.standard.column or "").split(", ")
+            }
+        ]
+    }
     asked = [
         (
             task.standard.name,
             table,
             task.standard.severity,
             task.standard.hint,
-            *_places(feed.table(table), task.standard),
+            *_places(spoken_of[table], task.standard),
             task.since,
         )
         for task in tasks
@@ -357,7 +375,13 @@ def _keep_rows_found(
             WHERE expectation IN (SELECT expectation FROM {SCHEMA}.asked)
             ORDER BY column_name, value
         ),
-        pointed_at AS ({" UNION ALL ".join(_rows_to_point_at(feed, feed.table(name)) for name in tables)}),
+        named AS MATERIALIZED (SELECT DISTINCT raw_row_id FROM {SCHEMA}.found),
+        pointed_at AS (
+            {" ".join(f"{_rows_to_point_at(feed, feed.table(name), spoken_of[name])} UNION ALL" for name in tables)}
+            SELECT quarantine_id, table_name, load_id, {_NEWEST}, file_id, row_number, NULL, NULL FROM quarantine
+            WHERE agency = $agency AND feed = $feed AND released_load_id IS NULL
+              AND quarantine_id IN (SELECT raw_row_id FROM named)
+        ),
         f AS (
             SELECT found.* EXCLUDE (hint), coalesce(found.hint, asked.hint) AS hint, asked.severity,
                    if(held IS NULL, [], asked.columns) AS columns,
@@ -370,9 +394,8 @@ def _keep_rows_found(
         SELECT coalesce(s.load_id, $load_id), $agency, $feed, f.table_name, f.expectation, f.severity, f.raw_row_id,
                n.name, f.row_number, f.local_id,
                coalesce(f.column_name, nullif(array_to_string(f.columns, ', '), '')),
-               coalesce(f.value, CASE WHEN len(f.held) = 1 THEN tidy(f.held[1])
-                   ELSE nullif(array_to_string(list_transform(
-                       list_zip(f.columns, f.held), said -> said[1] || ' ' || coalesce(tidy(said[2]), '(blank)')), ', '), '') END),
+               coalesce(f.value, CASE WHEN len(f.held) = 1 THEN f.held[1].value
+                                      ELSE nullif(array_to_string(list_transform(f.held, lambda each: each.said), ', '), '') END),
                f.hint
         FROM f
         {_NAMED_AND_FIRST_FOUND}
@@ -381,25 +404,25 @@ def _keep_rows_found(
     )
 
 
-def _places(table: Table, standard: Standard) -> tuple[list[str], list[int]]:
-    """Which columns of the table a rule speaks of, and their places among all."""
-    places = {column.name: place for place, column in enumerate(table.columns, start=1)}
-    columns = [name for name in (standard.column or "").split(", ") if name in places]
-    return columns, [places[name] for name in columns]
+def _places(spoken_of: Sequence[str], standard: Standard) -> tuple[list[str], list[int]]:
+    """Which columns of a table a rule speaks of, and their places among those that any rule speaks of."""
+    columns = [name for name in (standard.column or "").split(", ") if name in spoken_of]
+    return columns, [spoken_of.index(name) + 1 for name in columns]
 
 
-def _rows_to_point_at(feed: Feed, table: Table) -> str:
-    """Rows a rule can find: current, beaten by another of their own file, or held back; `held` is what they hold."""
-    values = ", ".join(_q(column.name.lower()) for column in table.columns)
+def _rows_to_point_at(feed: Feed, table: Table, spoken_of: Sequence[str]) -> str:
+    """Rows a rule can find that were landed: current or beaten by another of their own file; `held` is what they hold, in words too."""
+    tidied = ", ".join(f"tidy({_q(name.lower())}) AS {_q('value of ' + name)}" for name in spoken_of)
+    held = ", ".join(
+        f"{{'value': {value}, 'said': {_literal(name + ' ')} || coalesce({value}, '(blank)')}}"
+        for name, value in ((name, _q("value of " + name)) for name in spoken_of)
+    )
     return f"""
-        SELECT raw_row_id, {_literal(table.name)} AS table_name, load_id, load_seq, file_id, row_number,
-               {_local_id(table)} AS local_id, [{values}] AS held
-        FROM {_raw(feed, table.name)}
-        WHERE (superseded_seq IS NULL OR superseded_seq = load_seq)
-          AND raw_row_id IN (SELECT raw_row_id FROM {SCHEMA}.found)
-        UNION ALL
-        SELECT quarantine_id, {_literal(table.name)}, load_id, {_NEWEST}, file_id, row_number, NULL, NULL
-        FROM {_quarantine(feed, table)} WHERE quarantine_id IN (SELECT raw_row_id FROM {SCHEMA}.found)
+        SELECT raw_row_id, {_literal(table.name)} AS table_name, load_id, load_seq, file_id, row_number, local_id,
+               [{held}]::STRUCT(value VARCHAR, said VARCHAR)[] AS held
+        FROM (SELECT raw_row_id, load_id, load_seq, file_id, row_number, {_local_id(table)} AS local_id{", " if tidied else ""}{tidied}
+              FROM {_raw(feed, table.name)}
+              WHERE (superseded_seq IS NULL OR superseded_seq = load_seq) AND raw_row_id IN (SELECT raw_row_id FROM named))
     """
 
 

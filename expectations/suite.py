@@ -23,6 +23,9 @@ from warehouse.schema import Sensitivity
 VALUE = "{value}"
 # A rule that looks beyond the rows it judges can change its mind about a row that did not change.
 _BEYOND_ITS_ROWS = re.compile(r"\{(raw_[a-z0-9_]+|received_[a-z0-9_]+|quarantine|today)\}")
+# As most systems write it; whatever else is a time takes five times as long to tell.
+_IS_TIME = f"is_instant({VALUE})"
+_PLAIN_TIME = rf"regexp_full_match({VALUE}, '\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?') AND try_cast({VALUE} AS TIMESTAMP) IS NOT NULL"
 _CODES_SHOWN = 12
 _DATE_WORDS = {
     "%d": "DD",
@@ -42,7 +45,8 @@ class Standard:
     """One thing expected of a feed; Great Expectations is asked to expect that no row fails it.
 
     A column's standard has `holds`: a condition on {value}, the text without surrounding space; a blank is nothing and
-    passes all but presence. A rule has `sql` instead: a SELECT that returns `raw_row_id` of each failing row, and may
+    passes all but presence. `at_sight` is a condition on {value} as received that is true of no value that fails: by default
+    `holds` itself. A rule has `sql` instead: a SELECT that returns `raw_row_id` of each failing row, and may
     return `column_name`, `value` and `hint` for it. In a rule {rows} stands for the rows to judge, {raw_<table>} for
     all current rows of a table of the feed, {received_<table>} for every row ever received, {quarantine} for rows of
     this table held back, {today} for the date of the night.
@@ -59,6 +63,7 @@ class Standard:
     hint: str
     sensitivity: Sensitivity
     holds: str = ""
+    at_sight: str = ""
     sql: str = ""
     whole: bool = False
     speaks_of_held_rows: bool = False
@@ -153,6 +158,8 @@ def _of_column(table: Table, column: Column) -> list[Standard]:
             _column_standard(
                 table, column, "is_present", f"{column.name} is filled in", f"{VALUE} IS NOT NULL",
                 column.hint or f"Fill in {column.name}: {column.meaning}.",
+                # It begins with a character that shows.
+                at_sight=f"coalesce({VALUE} >= '!' AND {VALUE} < chr(127), false)",
             )
         )  # fmt: skip
     if column.allowed is not None:
@@ -166,14 +173,19 @@ def _of_column(table: Table, column: Column) -> list[Standard]:
         )  # fmt: skip
     if (reads := _reads(column)) is not None:
         what, words, holds, hint = reads
-        standards.append(_column_standard(table, column, what, f"{column.name} is {words}", holds, column.hint or hint))
+        standards.append(
+            _column_standard(
+                table, column, what, f"{column.name} is {words}", holds, column.hint or hint,
+                at_sight=_PLAIN_TIME if holds == _IS_TIME else "",
+            )
+        )  # fmt: skip
     if column.kind is Kind.NHS_NUMBER:
         standards.append(
             _column_standard(
                 table, column, "is_not_a_test_number", f"{column.name} is not in the test range 9…",
                 f"NOT is_test_nhs_number({VALUE})",
                 "A number beginning with 9 is never issued to a patient: trace the person's own number (PDS).",
-                off_when="allow_test_nhs_numbers", severity="warning",
+                off_when="allow_test_nhs_numbers", severity="warning", at_sight=f"{VALUE} >= '0' AND {VALUE} < '9'",
             )
         )  # fmt: skip
     return standards
@@ -192,7 +204,7 @@ def _reads(column: Column) -> tuple[str, str, str, str] | None:
             "Write a real date as YYYY-MM-DD, between 1880 and 2100.",
         ),
         Kind.TIMESTAMP: (
-            "is_a_time", "a date and time written YYYY-MM-DDThh:mm", f"is_instant({VALUE})",
+            "is_a_time", "a date and time written YYYY-MM-DDThh:mm", _IS_TIME,
             "Write the date and time as YYYY-MM-DDThh:mm:ss, with the offset from UTC if it is known.",
         ),
         Kind.INTEGER: ("is_a_whole_number", "a whole number", f"is_integer({VALUE})", "Write digits only."),
@@ -220,6 +232,7 @@ def _column_standard(
     holds: str,
     hint: str,
     *,
+    at_sight: str = "",
     off_when: str = "",
     severity: Severity | None = None,
 ) -> Standard:
@@ -232,6 +245,7 @@ def _column_standard(
         hint=hint,
         sensitivity=column.sensitivity,
         holds=holds,
+        at_sight=at_sight or holds,
         off_when=off_when,
     )
 

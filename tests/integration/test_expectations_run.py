@@ -9,7 +9,7 @@ import pytest
 from connectors import reading
 from connectors.contract import Column, Feed, Kind, Table
 from connectors.rulebooks import RuleBookError, read_book
-from expectations import gx_duckdb, rules
+from expectations import gx_duckdb, rules, run
 from expectations.run import check_feed
 from expectations.suite import Standard
 from warehouse.engine import Warehouse
@@ -514,6 +514,46 @@ def test_rules_of_a_book_run_are_not_run_or_break_each_for_itself(world, tmp_pat
     assert next_year["toy.later"].status == "warn"
     assert world.check(options={"rules": "2025/26"})["toy.later"].status == "not_run"
     assert world.failures("toy.later") == []
+
+
+def test_conditions_asked_in_one_pass_break_each_for_itself(world, tmp_path, monkeypatch):
+    """One that raises takes none of those down that are asked of the same rows; what each finds is what it finds alone."""
+    asked = {
+        "blank": "SELECT raw_row_id FROM {this_child} WHERE surname IS NULL",
+        "named": "SELECT c.raw_row_id FROM {this_child} AS c WHERE c.surname IS NOT NULL -- whoever it is",
+        "raises": "SELECT raw_row_id FROM {this_child} WHERE surname::INT > 0",
+        "typo": "SELECT raw_row_id FROM {this_child} WHERE surnme IS NULL",
+        "either": "SELECT raw_row_id FROM {this_child} WHERE sex = 'M' OR sex = 'F'",
+        "nested": "SELECT raw_row_id FROM {this_child} WHERE child_id IN (SELECT max(child_id) FROM {this_child})",
+    }
+    select = "SELECT raw_row_id FROM {this_child} WHERE surname IS NULL"
+    toy = book(tmp_path / "toy", **{code: RULE.replace(select, sql) for code, sql in asked.items()})
+    monkeypatch.setattr(rules, "rule_books", lambda feed: [toy])
+    world.night([child("1", surname=CANARY, sex="F"), child("2", surname=None, sex="F"), child("3", sex="?")])
+    verdicts = world.check(rules=(Standard.from_sql("sums", "Sums", "child", "SELECT 1 / 0 FROM {rows}"),))
+    found = {code: (verdicts[f"toy.{code}"].status, verdicts[f"toy.{code}"].failed) for code in asked}
+    assert found == {
+        "blank": ("warn", 1), "named": ("warn", 2), "raises": ("broken", 0), "typo": ("broken", 0), "either": ("warn", 2),
+        "nested": ("warn", 1),
+    }  # fmt: skip
+    assert CANARY not in verdicts["toy.raises"].message
+    assert verdicts["child.surname.is_present"].failed == 1
+
+
+def test_many_rows_are_judged_as_few_are(world, monkeypatch):
+    """Of many, those that hold at sight are not read."""
+    world.night([
+        child("1", surname="  ", dob=" 01/02/2010 ", sex="F\u00a0"), child("2", surname="\tA", dob="31/02/2010", nhs="\t9434765919"),
+        child("3", nhs=" 943 476 5918"), child("4", dob="\u00a0", sex=" ", surname=None),
+    ])  # fmt: skip
+    world.check(allow=False)
+    few = world.everything()
+    for table in ("quality_failure", "quality_result", "quality_judged"):
+        world.con.execute(f"DELETE FROM {table}")
+    monkeypatch.setattr(run, "_MANY_ROWS", 1)
+    world.check(allow=False)
+    assert world.everything() == few
+    assert len(world.failures()) == 8
 
 
 def test_a_rule_that_needs_a_table_which_never_came_is_not_run(world, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench/RESULTS.md"
 
 
-@pytest.mark.parametrize("name", ["census", "cin", "night", "delta", "linkage"])
+@pytest.mark.parametrize("name", ["census", "cin", "columns", "night", "delta", "linkage"])
 def test_a_bench_measures_and_prints_its_table(name: str) -> None:
     before = RESULTS.read_bytes() if RESULTS.exists() else None
     command = [sys.executable, "-m", "bench.run", "--quick", "--only", name]
