@@ -21,6 +21,8 @@ from linkage.components import components
 PERSON_COLUMNS = ("true_person_id", "simulant_id", "cluster")
 SUBGROUPS = ("ethnic_group", "ethnicity", "sex", "name_origin", "age_band", "deprivation")
 KEY = ["agency", "feed", "source_person_id"]
+# So many that the highest of twenty is known to a tenth of itself.
+SHUFFLES = 400
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ class Evaluation:
     largest_recall_gap: dict[str, float] = field(default_factory=dict)
     # Between which groups: the one with the lowest recall first.
     widest_apart: dict[str, tuple[str, str]] = field(default_factory=dict)
+    # The gap that 19 in 20 would stay below if groups of these sizes did not differ at all.
+    gap_by_chance: dict[str, float] = field(default_factory=dict)
     by_trap: dict[str, Score] = field(default_factory=dict)
     without_insufficient_evidence: Score | None = None
     false_merges: dict[str, int] = field(default_factory=dict)
@@ -222,6 +226,7 @@ def evaluate(con: duckdb.DuckDBPyConnection, truth: Path | pd.DataFrame, *, nigh
             if len(enough) > 1:
                 result.largest_recall_gap[column] = round(enough[-1][0] - enough[0][0], 5)
                 result.widest_apart[column] = (enough[0][1], enough[-1][1])
+                result.gap_by_chance[column] = gap_by_chance(frame, column, [value for _, value in enough])
     _traps(frame, result)
     _false_merges(frame, everybody, result)
     _review(con, everybody, result)
@@ -230,6 +235,24 @@ def evaluate(con: duckdb.DuckDBPyConnection, truth: Path | pd.DataFrame, *, nigh
         f"{agency}.{feed}": int(count) for (agency, feed), count in absent.groupby(["agency", "feed"]).size().items()
     }
     return result
+
+
+def gap_by_chance(frame: pd.DataFrame, column: str, groups: Sequence[str]) -> float:
+    """Children are dealt to the groups anew, each whole: one child's pairs are linked or missed together, and are no independent trials."""
+    child = frame.groupby("who", sort=True)
+    pairs = child.size() * (child.size() - 1) // 2
+    held = frame.groupby(["who", "found"], sort=False).size()
+    linked = (held * (held - 1) // 2).groupby("who").sum()
+    code = pd.Categorical(child[column].max(), categories=groups).codes
+    inside = code >= 0
+    deal = np.random.default_rng(0)
+    gaps = []
+    for _ in range(SHUFFLES):
+        dealt = deal.permutation(code[inside])
+        true = np.bincount(dealt, weights=pairs[inside], minlength=len(groups))
+        recall = np.bincount(dealt, weights=linked[inside], minlength=len(groups)) / np.maximum(true, 1)
+        gaps.append(recall.max() - recall.min())
+    return round(float(np.quantile(gaps, 0.95)), 5)
 
 
 def _traps(frame: pd.DataFrame, result: Evaluation) -> None:

@@ -59,7 +59,8 @@ def linkage_evaluate(
         f"Left to a reviewer: {asked['questions']:,.0f} pairs, {100 * asked['per_record']:.2f} for every 100 records."
     )
     gaps = ", ".join(
-        f"{column} {100 * gap:.1f} points ({found.widest_apart[column][0]} to {found.widest_apart[column][1]})"
+        f"{column} {100 * gap:.1f} points ({found.widest_apart[column][0]} to {found.widest_apart[column][1]}; "
+        f"chance alone gives up to {100 * found.gap_by_chance[column]:.1f})"
         for column, gap in found.largest_recall_gap.items()
     )
     out.print(

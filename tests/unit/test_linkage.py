@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from linkage import DEFAULT_MODEL, LinkageSettings, Model, evaluate, explain, link, run
 from linkage.components import best_first, components
-from linkage.evaluate import wilson
+from linkage.evaluate import gap_by_chance, wilson
 from linkage.memory import REMEMBERED
 from tests.unit.linkage_world import NOW, SECRET, TODAY, add, nhs_number, upn, world
 
@@ -335,6 +335,23 @@ def test_wilson_interval() -> None:
     assert wilson(0, 0) == (0.0, 1.0)
     low, high = wilson(999, 1000)
     assert 0.994 < low < 0.999 < high < 1
+
+
+def test_a_gap_between_groups_is_held_against_what_chance_gives() -> None:
+    chance = np.random.default_rng(4)
+
+    def council(worse: float) -> tuple[float, float]:
+        """Two hundred children of four records; a twentieth has one that is linked nowhere, of the last group `worse` more."""
+        group = chance.choice(list("abcd"), 200)
+        split = chance.random(200) < 0.05 + worse * (group == "d")
+        frame = pd.DataFrame({"who": np.repeat(np.arange(200), 4), "group": np.repeat(group, 4)})
+        frame["found"] = frame.who.where(~(np.repeat(split, 4) & (np.arange(800) % 4 == 0)), 1000 + frame.who)
+        recall = pd.Series(np.where(split, 0.5, 1.0)).groupby(group).mean()
+        return recall.max() - recall.min(), gap_by_chance(frame, "group", list("abcd"))
+
+    by_chance = [gap > limit for gap, limit in (council(0) for _ in range(16))]
+    assert sum(by_chance) <= 3, "about one in twenty"
+    assert all(gap > limit for gap, limit in (council(0.6) for _ in range(3)))
 
 
 def test_components_and_best_first() -> None:
