@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 from connectors.contract import Feed
 from connectors.rulebooks import rule_books
-from expectations import agenda, volume
+from expectations import agenda, between, volume
 from expectations.suite import suite_for
 from expectations.verdict import Harm
 from warehouse.query import harmless
@@ -172,6 +172,8 @@ def _said(feed: Feed) -> dict[str, Said]:
     }
     for described in volume.describe(feed):
         known[described["name"]] = Said(described["title"], "", described["hint"], "", "")
+    for shared in between.rules():
+        known[shared.name] = Said(shared.title, shared.why, shared.hint, "", "")
     for book in rule_books(feed):
         for rule in book.rules:
             known[rule.name] = Said(rule.title, rule.why, rule.hint, rule.tables[0], book.name)

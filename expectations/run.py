@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from connectors.contract import Feed, Table
-from expectations import gx_duckdb, history, volume
+from expectations import between, gx_duckdb, history, volume
 from expectations.harm import harm_of
 from expectations.rules import SCHEMA, Workings
 from expectations.suite import VALUE, Standard, suite_for
@@ -438,7 +438,8 @@ def _drop_failures(
     load_seq: int,
 ) -> None:
     """Failures that no longer stand: of standards no longer held, rows no longer current, and what was judged anew."""
-    of_feed = "agency = $agency AND feed = $feed"
+    # What other agencies say differently is judged anew once people are linked.
+    of_feed = f"agency = $agency AND feed = $feed AND NOT starts_with(expectation, '{between.PREFIX}')"
     parameters: dict[str, Any] = {"agency": feed.agency, "feed": feed.name}
     standing = con.execute(f"SELECT count(*) FROM quality_failure WHERE {of_feed}", parameters).fetchall()[0][0]
     if not standing:
@@ -541,8 +542,8 @@ def _verdicts(
 def _write_results(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, verdicts: Sequence[Verdict]) -> None:
     # A night carried on after a kill checks again what it had checked; what was said once people were linked stands.
     con.execute(
-        "DELETE FROM quality_result WHERE load_id = ? AND agency = ? AND feed = ? AND expectation <> ?",
-        [load_id, feed.agency, feed.name, volume.ONCE_LINKED],
+        "DELETE FROM quality_result WHERE load_id = ? AND agency = ? AND feed = ? AND expectation <> ? AND NOT starts_with(expectation, ?)",
+        [load_id, feed.agency, feed.name, volume.ONCE_LINKED, between.PREFIX],
     )
     columns = ("table", "expectation", "severity", "harm", "evaluated", "failed", "status", "message")
     con.execute(

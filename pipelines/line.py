@@ -410,7 +410,7 @@ class Line:
     def identify(self, night: Night) -> Any:
         """Gives every person an identifier that lasts, writes what changed and why, and measures the links."""
         import linkage
-        from expectations import volume
+        from expectations import between, volume
         from linkage.watch import watch
 
         if not self._done(night, PEOPLE, "identify"):
@@ -422,10 +422,12 @@ class Line:
                 secret=self.keys.raw("identity"),
                 settings=self.linkage_settings(),
             )
+            not_asked = between.compare(self.con, load_id=night.load_id, today=night.date)
             with self.warehouse.transaction() as con:
                 watch(con, night.load_id)
                 self._measure(con, night)
                 volume.judge_matches(con, list(self.feeds.values()), load_id=night.load_id, load_seq=night.load_seq)
+                between.tell(con, list(self.feeds.values()), not_asked, load_id=night.load_id)
                 self._mark(night, PEOPLE, "identify")
 
     def _measure(self, con: Any, night: Night) -> None:

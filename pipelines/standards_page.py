@@ -26,8 +26,35 @@ rule that is applied to it, with why it matters for a child and what to do when 
 <p>Nothing is dropped because it fails. <strong class="critical">Critical</strong> holds the whole feed back for a night, and its last
 good data stay in use. A <em>warning</em> is shown beside the row; <em>info</em> is only counted. What could not be run is shown as
 not run, with the reason, and never as a pass.</p>""",
-        f'<nav aria-label="Feeds"><h2>Feeds</h2><ul>{contents}</ul></nav>',
-        "".join(_feed(feed) for feed in known),
+        '<nav aria-label="Feeds"><h2>Feeds</h2><ul><li><a href="#between">What agencies must agree on</a></li>'
+        f"{contents}</ul></nav>",
+        _between() + "".join(_feed(feed) for feed in known),
+    )
+
+
+def _between() -> str:
+    from expectations import between
+
+    rows = [
+        (
+            _code(rule.name),
+            f"{escape(rule.title)}. {escape(rule.why)}",
+            escape(", ".join(rule.sides).replace("_", " ") or "any"),
+            _severity(between.SEVERITY),
+            escape(rule.hint),
+        )
+        for rule in between.rules()
+    ]
+    return (
+        '<section aria-labelledby="between"><h2 id="between">What agencies must agree on</h2>\n'
+        "<p>Asked each night once it is known which records are about the same child, of feeds that are not stale. The rows that "
+        "disagree are shown to each agency among its own. Without anything recent from one side a rule is not run.</p>\n"
+        + headed_table(
+            "What agencies must agree on",
+            ("Rule", "What is expected, and why", "Sides", "Severity", "How to get it right"),
+            rows,
+        )
+        + "</section>\n"
     )
 
 
