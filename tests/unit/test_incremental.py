@@ -101,6 +101,7 @@ def identities(*, all_in_play: bool) -> list[Any]:
     return [con.execute(f"SELECT * FROM {table} ORDER BY ALL").fetchall() for table in tables]
 
 
+@pytest.mark.slow
 def test_identities_of_what_is_in_play_are_those_of_all() -> None:
     found = identities(all_in_play=False)
     assert found == identities(all_in_play=True)

@@ -66,7 +66,8 @@ def clusters(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return dict(con.execute("SELECT record_id, cluster_id FROM linkage_cluster").fetchall())
 
 
-@settings(max_examples=2, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@pytest.mark.slow
+@settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 10_000))
 def test_any_council(seed: int) -> None:
     records = families(seed)
