@@ -53,6 +53,8 @@ def main() -> None:
 
     try:
         app()
+    except SystemExit:  # how every command ends; what comes next would load all of Tessera to see that it is no fault
+        raise
     except SettingsError as error:
         err.print(f"[red]configuration:[/] {plain(error)}")
         sys.exit(2)
