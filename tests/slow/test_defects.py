@@ -13,6 +13,7 @@ import openpyxl
 import pytest
 
 from connectors.rulebooks import rule_books
+from expectations import between
 from pipelines.settings import Settings, load_settings
 from tests.integration.test_quality_loop import ask, run
 from tests.slow.defects import Planted, plant, put_right, read_csv, write_csv
@@ -41,8 +42,9 @@ def failing(folder: Path) -> Counter[tuple[Any, ...]]:
 
 
 def of_books(settings: Settings) -> set[tuple[str, str]]:
-    """Rules look at several columns and rows at once: one defect may rightly offend many."""
-    return {
+    """Rules look at several columns, rows and agencies at once: one defect may rightly offend many."""
+    shared = {(name, rule.name) for name in settings.sources for rule in between.rules()}
+    return shared | {
         (name, rule.name)
         for name in settings.sources
         for book in rule_books(settings.feed(name))
