@@ -24,6 +24,11 @@ def _is_missing(row: Mapping[str, Any]) -> bool:
     return bool(row["expectation"].endswith(".nobody_vanished"))
 
 
+def _points_at_rows(row: Mapping[str, Any]) -> bool:
+    """Whether there are rows to put right; a standard of a whole delivery has none, and one between agencies no one table."""
+    return bool(row["table_name"]) or row["new"] + row["still"] > 0
+
+
 @dataclass(frozen=True)
 class Step:
     """One thing to do: to whom it goes, of which feed, why in words, and the command that begins it."""
@@ -93,8 +98,8 @@ def _because(failing: Sequence[Mapping[str, Any]]) -> list[str]:
     held, missing, silent, rows = (
         [row for row in rest if _is_held(row)],
         [row for row in rest if _is_missing(row)],
-        [row for row in rest if not row["table_name"]],
-        [row for row in rest if row["table_name"] and not _is_held(row) and not _is_missing(row)],
+        [row for row in rest if not _points_at_rows(row)],
+        [row for row in rest if _points_at_rows(row) and not _is_held(row) and not _is_missing(row)],
     )
     if held:
         said.append(f"{_count(sum(row['open'] for row in held), 'row')} held back")
@@ -114,7 +119,7 @@ def _because(failing: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _command(feed: str, failing: Sequence[Mapping[str, Any]]) -> str:
-    if not any(row["table_name"] for row in failing):
+    if not any(map(_points_at_rows, failing)):
         return "tessera sources"
     return f"tessera quality pack {feed} --out {feed}.xlsx"
 

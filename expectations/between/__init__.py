@@ -19,6 +19,7 @@ import yaml
 
 from connectors.contract import Feed
 from expectations import history
+from expectations.measures import tables_landed
 from expectations.verdict import Severity, Status, status_of
 
 if TYPE_CHECKING:
@@ -134,13 +135,7 @@ def meaning(sql: str, fresh: Iterable[str], today: dt.date) -> str:
 def _tell(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, not_asked: Mapping[str, NotAsked]) -> None:
     of_feed = {"agency": feed.agency, "feed": feed.name}
     mine = f"agency = $agency AND feed = $feed AND starts_with(expectation, '{PREFIX}')"
-    present = {
-        name
-        for (name,) in con.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'raw' AND database_name = current_database()"
-        ).fetchall()
-    }
-    tables = [table for table in feed.tables if feed.raw(table.name) in present]
+    tables = tables_landed(con, feed)
     con.execute(f"CREATE OR REPLACE TEMP TABLE earlier AS SELECT * FROM quality_failure WHERE {mine}", of_feed)
     # What broke says nothing of rows judged before.
     broken = [name for name, why in not_asked.items() if why.status == "broken"]

@@ -43,7 +43,7 @@ def test_each_feed_is_one_step_to_whom_it_concerns() -> None:
         standard("mark.rows_readable_and_keyed", "unseen", failed=3),
         standard("child.nobody_vanished", "unseen", feed="toy.list", failed=2),
         standard("visit.nobody_vanished", "unseen", feed="toy.list", failed=5),
-        standard("not_stale", "unseen", feed="toy.list", message="latest extract of 2026-11-01, 14 days ago"),
+        standard("not_stale", "unseen", feed="toy.list", still=0, message="latest extract of 2026-11-01, 14 days ago"),
         standard("note.extra", "untidy", feed="toy.notes", severity="info"),
     ]
     assert agenda.steps(rows, {"toy.marks": "the register's desk"}) == [
@@ -57,6 +57,20 @@ def test_each_feed_is_one_step_to_whom_it_concerns() -> None:
             "tessera quality pack toy.marks --out toy.marks.xlsx",
         ),
     ]  # fmt: skip
+
+
+def test_rows_that_agencies_do_not_agree_on_are_work_like_any_other() -> None:
+    between = standard("between.death_in_one_feed", table_name="", failed=2, new=2, still=0, message="2 of 9 rows")
+    assert agenda.steps([between], {}) == [
+        Step(
+            "toy.marks",
+            "toy.marks",
+            "wrong account: 2 rows, 2 new",
+            "tessera quality pack toy.marks --out toy.marks.xlsx",
+        )
+    ]
+    silent = standard("not_stale", still=0, message="14 days ago")
+    assert agenda.steps([silent], {}) == [Step("toy.marks", "toy.marks", "not_stale: 14 days ago", "tessera sources")]
 
 
 def test_what_could_not_run_is_no_failure_and_goes_to_the_data_team() -> None:
