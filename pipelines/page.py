@@ -14,8 +14,11 @@ h1, h2, h3, h4 { line-height: 1.2 } h2 { margin-top: 3rem; border-top: 4px solid
 a { color: #00539f } a:focus, summary:focus { outline: 3px solid #b35900; outline-offset: 2px }
 .skip { position: absolute; left: -99rem } .skip:focus { position: static }
 table { border-collapse: collapse; width: 100%; margin: 1rem 0 2rem } caption { text-align: left; font-weight: bold; padding: .5rem 0 }
-th, td { border-bottom: 1px solid #767676; padding: .4rem .6rem .4rem 0; text-align: left; vertical-align: top; overflow-wrap: anywhere }
-th[scope=row] { font-weight: 600; min-width: 9rem } code { font-size: .95em }
+th, td { border-bottom: 1px solid #767676; padding: .4rem .6rem .4rem 0; text-align: left; vertical-align: top; overflow-wrap: break-word }
+th[scope=row] { font-weight: 600; min-width: 9rem } code { font-size: .95em; overflow-wrap: anywhere }
+.entries > li { border-bottom: 1px solid #767676; padding: .8rem 0; break-inside: avoid }
+.entries dl { display: grid; grid-template-columns: minmax(7rem, 14rem) 1fr; gap: .2rem 1rem; margin: 0 } dt { font-weight: 600 }
+dd { margin: 0; white-space: pre-line; overflow-wrap: anywhere }
 .critical { font-weight: bold; color: #a8071a } summary { cursor: pointer }
 @media print { nav { display: none } details > * { display: block } thead { display: table-header-group } tr { break-inside: avoid } }
 """
@@ -46,3 +49,12 @@ def headed_table(caption: str, header: Sequence[str], rows: Iterable[Sequence[st
         for first, *others in rows
     )
     return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
+
+
+def entries(rows: Iterable[Iterable[tuple[str, str]]]) -> str:
+    """What has too many columns for a table, one entry after another: pairs of what it is (text) and what it says (HTML)."""
+    items = (
+        "<li><dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{said}</dd>" for name, said in row) + "</dl></li>"
+        for row in rows
+    )
+    return '<ol class="entries">\n' + "\n".join(items) + "\n</ol>"

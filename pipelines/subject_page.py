@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
-from pipelines.page import headed_table, page
+from pipelines.page import entries, headed_table, page
 from warehouse.subject import CONTACT, SOMEBODY, SOMEWHERE, Disclosure
 
 _PARTS = {
@@ -24,8 +24,11 @@ _PARTS = {
     "signals": ("What rules drew attention to", "No rule did."),
     "recipients": ("To whom it was shown", "It was shown to nobody."),
 }
+# More do not fit on a sheet of paper.
+_COLUMNS_OF_A_TABLE = 8
 # Words for columns whose names a reader could not guess.
 _SAID = {
+    "event_id": "reference",
     "known_from": "held since (UTC)",
     "known_to": "replaced or withdrawn (UTC)",
     "sorts_at": "when",
@@ -63,11 +66,19 @@ You may ask for what is wrong to be put right, and complain to the Information C
 def _part(name: str, title: str, nothing: str, rows: list[dict[str, Any]]) -> str:
     heading = f'<section aria-labelledby="{name}"><h2 id="{name}">{escape(title)}</h2>'
     columns = [column for column in (rows[0] if rows else ()) if any(row[column] not in (None, "") for row in rows)]
+    if "feed" in columns:  # agency, feed and number are the record's identifier
+        columns = [column for column in columns if column != "record_id"]
     if not columns:
         return f"{heading}<p>{escape(nothing)}</p></section>\n"
-    cells = [[escape(_plain(row[column])) for column in columns] for row in rows]
-    header = [_SAID.get(column, column.replace("_", " ")) for column in columns]
-    return f"{heading}{headed_table(f'{len(rows):,} entries', header, cells)}</section>\n"
+    header = {column: _SAID.get(column, column.replace("_", " ")) for column in columns}
+    if len(columns) <= _COLUMNS_OF_A_TABLE:
+        cells = [[escape(_plain(row[column])) for column in columns] for row in rows]
+        return f"{heading}{headed_table(f'{len(rows):,} entries', list(header.values()), cells)}</section>\n"
+    said = [
+        [(header[column], escape(_plain(row[column]))) for column in columns if row[column] not in (None, "")]
+        for row in rows
+    ]
+    return f"{heading}<p>{len(rows):,} entries</p>{entries(said)}</section>\n"
 
 
 def _plain(value: Any) -> str:
