@@ -295,7 +295,7 @@ UNION SELECT rid FROM birth_doubt;
 
 -- step: mother: what is said of a record's mother's name
 CREATE TABLE mother AS
-SELECT r.rid, list_distinct(flatten(list(m.given_set))) AS mother_given
+SELECT r.rid, list_sort(list_distinct(flatten(list(m.given_set)))) AS mother_given
 FROM relationship k JOIN record r ON r.record_id = k.record_id JOIN record o ON o.record_id = k.other_record_id
     JOIN names m ON m.rid = o.rid
 WHERE k.relationship = 'mother' GROUP BY r.rid HAVING len(mother_given) > 0;
@@ -435,7 +435,7 @@ SELECT p.rid, r.agency, r.feed, n.given, n.family, b.birth, b.precision, coalesc
        p.birth IS NOT NULL AS dated, p.role IS NOT DISTINCT FROM 'adult' AS adult, p.unborn, p.due_from, p.due_to,
        CASE WHEN p.unborn THEN p.family_set || list_transform(p.mother_given, lambda name: 'mother ' || name) ELSE [] END AS due_tokens
 FROM person p JOIN record r USING (rid) JOIN names n USING (rid) JOIN birth b USING (rid)
-LEFT JOIN (SELECT rid, list(postcode) AS postcodes FROM home GROUP BY rid) h USING (rid)
+LEFT JOIN (SELECT rid, list(postcode ORDER BY postcode) AS postcodes FROM home GROUP BY rid) h USING (rid)
 LEFT JOIN (SELECT DISTINCT rid FROM number WHERE kind IN ('national', 'definitional')) m USING (rid)
 LEFT JOIN linkable l USING (rid);
 
