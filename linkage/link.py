@@ -56,7 +56,8 @@ STAGING = {
             rival_bits DOUBLE, applied BOOLEAN)""",
     "linkage_question": """
         CREATE TABLE IF NOT EXISTS linkage_question (
-            record_id_a VARCHAR, record_id_b VARCHAR, match_probability DOUBLE, reason VARCHAR)""",
+            record_id_a VARCHAR, record_id_b VARCHAR, match_probability DOUBLE, reason VARCHAR, model VARCHAR, levels VARCHAR, bits DOUBLE,
+            prior_bits DOUBLE)""",
 }
 
 # Why a pair is left to a person, in words.
@@ -669,7 +670,8 @@ def _results(cursor: duckdb.DuckDBPyConnection, model: Model, records: int) -> N
                                        ORDER BY topic <> 'number_conflict', round(bits, 6) DESC, a, b) = 1
         )
         SELECT x.record_id AS record_id_a, y.record_id AS record_id_b, round(likelihood, 6) AS match_probability,
-               {_cases("topic", QUESTIONS)} || ' (' || {words} || ')' AS reason
+               {_cases("topic", QUESTIONS)} || ' (' || {words} || ')' AS reason,
+               '{model.version}' AS model, {levels} AS levels, bits, {prior!r} AS prior_bits
         FROM chosen JOIN record x ON x.rid = chosen.a JOIN record y ON y.rid = chosen.b
     """)
 

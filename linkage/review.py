@@ -15,27 +15,11 @@ import duckdb
 from linkage.evaluate import wilson
 from warehouse.seals import hide_sealed
 
-# A child whom somebody is protecting now: here a missed link leaves an agency without what another knows.
-_SAFETY_SPANS = ("child_protection_plan", "looked_after")
-
 _QUEUE = """
-    WITH links AS (SELECT record_id, person_id FROM shown_link WHERE unlinked_at IS NULL),
-    side AS (
-        SELECT l.person_id, count(DISTINCT l.record_id) AS records, list_sort(list(DISTINCT split_part(l.record_id, '.', 1))) AS agencies
-        FROM links l GROUP BY l.person_id
-    ),
-    at_risk AS (
-        SELECT DISTINCT l.person_id FROM span s JOIN links l USING (record_id)
-        WHERE s.superseded_at IS NULL AND s.retracted_at IS NULL AND s.ended_on IS NULL AND s.kind IN (SELECT unnest($kinds))
-    )
-    SELECT q.record_id_a, q.record_id_b, a.person_id AS person_id_a, b.person_id AS person_id_b,
-           a.person_id IN (FROM at_risk) OR b.person_id IN (FROM at_risk) AS safety_relevant,
-           len(list_distinct(x.agencies || y.agencies)) - greatest(len(x.agencies), len(y.agencies)) AS agencies_gained,
-           list_sort(list_distinct(x.agencies || y.agencies)) AS agencies, x.records + y.records AS records_joined,
-           q.match_probability, q.reason, q.load_id AS since_load
-    FROM shown_potential_match q JOIN links a ON a.record_id = q.record_id_a JOIN links b ON b.record_id = q.record_id_b
-    JOIN side x ON x.person_id = a.person_id JOIN side y ON y.person_id = b.person_id
-    ORDER BY safety_relevant DESC, agencies_gained DESC, records_joined DESC, q.record_id_a, q.record_id_b
+    SELECT record_id_a, record_id_b, person_id_a, person_id_b, safety_relevant, agencies_gained, agencies, records_joined,
+           match_probability, reason, load_id AS since_load
+    FROM ranked_potential_match
+    ORDER BY safety_relevant DESC, agencies_gained DESC, records_joined DESC, record_id_a, record_id_b
 """
 
 
@@ -51,7 +35,7 @@ def queue(
     `answered` are pairs that were decided since the last night and need no asking. `blind` leaves out the score and the machine's reasons.
     """
     hide_sealed(con, sealed)
-    result = con.execute(_QUEUE, {"kinds": list(_SAFETY_SPANS)})
+    result = con.execute(_QUEUE)
     columns = [column[0] for column in result.description]
     done = set(answered)
     rows = [dict(zip(columns, row, strict=True)) for row in result.fetchall()]

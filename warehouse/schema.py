@@ -301,6 +301,10 @@ IDENTITY: dict[str, Relation] = {
                 Field("match_probability", "DOUBLE", "What the model thinks", _O),
                 Field("reason", "VARCHAR", "Why a person must decide, in words", _O),
                 _LOAD_ID,
+                Field("model", "VARCHAR", "Version of the model that weighed the pair", _O),
+                Field("levels", "VARCHAR", "How far each comparison agrees, by name: given:exact birth:slip", _O),
+                Field("bits", "DOUBLE", "What the comparisons add up to; each bit doubles the odds", _O),
+                Field("prior_bits", "DOUBLE", "How likely any two records are one person, in bits", _O),
             ),
         ),
         Relation(

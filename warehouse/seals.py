@@ -14,7 +14,7 @@ import duckdb
 
 _SQL = Path(__file__).with_name("sql") / "seals"
 
-# Each may read those before it. The last six are views: where nothing is sealed they cost next to nothing.
+# Each may read those before it. The rest are views: where nothing is sealed they cost next to nothing.
 _TABLES = ("sealed_person", "side_held", "side_of", "hidden_link", "hidden_tie")
 _VIEWS = (
     "shown_link",
@@ -23,6 +23,7 @@ _VIEWS = (
     "shown_potential_match",
     "shown_household",
     "shown_relationship",
+    "ranked_potential_match",
 )
 
 

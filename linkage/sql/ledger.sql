@@ -99,13 +99,17 @@ FROM t_new_link ORDER BY record_id;
 DELETE FROM potential_match WHERE NOT EXISTS (
     SELECT 1 FROM linkage_question q WHERE q.record_id_a = potential_match.record_id_a AND q.record_id_b = potential_match.record_id_b);
 
--- step: reworded: questions that are asked for another reason now
-UPDATE potential_match SET match_probability = q.match_probability, reason = q.reason FROM linkage_question q
-WHERE q.record_id_a = potential_match.record_id_a AND q.record_id_b = potential_match.record_id_b AND q.reason <> potential_match.reason;
+-- step: reworded: questions that are asked for another reason, or weigh otherwise, now
+UPDATE potential_match
+SET match_probability = q.match_probability, reason = q.reason, model = q.model, levels = q.levels, bits = q.bits, prior_bits = q.prior_bits
+FROM linkage_question q
+WHERE q.record_id_a = potential_match.record_id_a AND q.record_id_b = potential_match.record_id_b
+  AND (q.reason, q.model, q.levels, q.bits, q.prior_bits) IS DISTINCT FROM
+      (potential_match.reason, potential_match.model, potential_match.levels, potential_match.bits, potential_match.prior_bits);
 
 -- step: asked: new questions, with the load that raised them
-INSERT INTO potential_match
-SELECT q.record_id_a, q.record_id_b, q.match_probability, q.reason, {load_id} FROM linkage_question q
+INSERT INTO potential_match BY NAME
+SELECT q.*, {load_id} AS load_id FROM linkage_question q
 ANTI JOIN potential_match p ON q.record_id_a = p.record_id_a AND q.record_id_b = p.record_id_b
 ORDER BY q.record_id_a, q.record_id_b;
 

@@ -22,7 +22,11 @@ def council() -> Any:
             [record, "P" + ("A" if record == T else record[-1]), NOW],
         )
     for a, b, probability in ((A, B, 0.94), (C, S, 0.86), (D, E, 0.9)):
-        con.execute("INSERT INTO potential_match VALUES (?, ?, ?, 'near names', 'L1')", [a, b, probability])
+        con.execute(
+            "INSERT INTO potential_match (record_id_a, record_id_b, match_probability, reason, load_id)"
+            " VALUES (?, ?, ?, 'near names', 'L1')",
+            [a, b, probability],
+        )
     con.execute("INSERT INTO span (span_id, record_id, kind) VALUES ('s', ?, 'child_protection_plan')", [E])
     return con
 
