@@ -8,7 +8,7 @@ CHILDREN ?= 2000
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup nightly test slow field check fix dev bench docs lock clean
+.PHONY: help setup nightly test slow field check fix dev console bench docs lock clean
 
 help: ## lists the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ fix: setup ## formats and mends what can be mended
 
 dev: setup ## Dagster's pages on http://127.0.0.1:3000 (data team only)
 	@$(BIN)/dg dev --host 127.0.0.1
+
+console: setup ## the web application on http://127.0.0.1:8000
+	@$(TESSERA) console
 
 bench: setup ## figures of bench/RESULTS.md, on this commit
 	@$(BIN)/python -m bench.run

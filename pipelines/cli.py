@@ -13,6 +13,7 @@ import typer
 from pipelines.commands import (
     audit,
     backup,
+    console,
     documents,
     identity,
     linkage,
@@ -42,6 +43,7 @@ for name, group in (
     ("audit", audit.app),
     ("subject", subject.app),
     ("backup", backup.app),
+    ("console", console.app),
 ):
     app.add_typer(group, name=name)
 

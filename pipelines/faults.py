@@ -16,6 +16,7 @@ def expected() -> tuple[type[Exception], ...]:
     from connectors.conform import ConformError
     from connectors.contract import ContractError
     from connectors.transports import SourceUnreachable
+    from console.accounts import AccountError
     from expectations.workbook import WorkbookError
     from linkage.models import ModelError
     from linkage.train import TrainingError
@@ -39,5 +40,5 @@ def expected() -> tuple[type[Exception], ...]:
         KeyFileError,
         UnbalancedBooksError, LandingError, PublishError, QuarantineError, QueryError, RebuildError, StoreError, QualityActError,
         SignalVerdictError,
-        WorkbookError, BackupError,
+        WorkbookError, BackupError, AccountError,
     )  # fmt: skip

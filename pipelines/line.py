@@ -18,6 +18,7 @@ from connectors import conform as conforming
 from connectors import reading, transports
 from connectors.contract import STALE_AFTER_DAYS, Feed, Table
 from connectors.readers import Parsed, ReadableFile, UnreadableFile, UnrecognisedFile, read
+from console.accounts import Accounts
 from pipelines.settings import Settings, utc_now
 from warehouse import land as landing_rows
 from warehouse import load as loading
@@ -79,7 +80,8 @@ class Line:
         self.samples = ClericalSamples(self.store, keys.raw("decisions"))
         self.access_log = AccessLog(self.store, keys)
         stores = (self.decisions, self.quality_acts, self.signal_verdicts, self.samples, self.access_log)
-        self.journals = [store.journal for store in stores]
+        accounts = Accounts(self.store, keys.raw("decisions"))
+        self.journals = [*(store.journal for store in stores), accounts.journal, accounts.sign_ins]
         # Who is who, where somebody knows it; the links are measured against it, and nothing else is.
         self.truth: Path | None = None
         self.use(settings)

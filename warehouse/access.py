@@ -141,6 +141,7 @@ class RoleAccess:
     purpose: str
     permissions: frozenset[str]
     views: Mapping[str, ViewAccess]
+    asks_purpose: bool = False  # nobody looks without saying what for
 
 
 @dataclass(frozen=True)
@@ -262,7 +263,10 @@ def policy_from(declared: Any) -> Policy:
 
 def _role(name: str, said: Any) -> RoleAccess:
     role = _mapping(said, name)
-    _only(role, {"purpose", "permissions", "views"}, name)
+    _only(role, {"purpose", "permissions", "asks_purpose", "views"}, name)
+    asks_purpose = role.get("asks_purpose", False)
+    if not isinstance(asks_purpose, bool):
+        raise PolicyError(f"policy: {name}: asks_purpose is true or false")
     permissions = role.get("permissions") or []
     for permission in permissions:
         _known(permission, PERMISSIONS, f"{name}: permission")
@@ -273,7 +277,7 @@ def _role(name: str, said: Any) -> RoleAccess:
         if rows is not None:
             _known(rows, _ROW_RULES, f"{name}: {view}: rows")
         views[view] = ViewAccess(_by_column(columns, TREATMENTS, f"{name}: {view}"), rows)
-    return RoleAccess(name, str(role.get("purpose", "")), frozenset(permissions), views)
+    return RoleAccess(name, str(role.get("purpose", "")), frozenset(permissions), views, asks_purpose)
 
 
 def _by_column(declared: Mapping[str, Any], allowed: Iterable[str], where: str) -> dict[str, str]:

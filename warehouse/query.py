@@ -133,17 +133,24 @@ def _served(con: duckdb.DuckDBPyConnection) -> tuple[str, str]:
 
 
 def open_mart(
-    marts_dir: Path, keys: Keys, role: str, as_of: str | dt.date | dt.datetime | None = None
+    marts_dir: Path,
+    keys: Keys,
+    role: str,
+    as_of: str | dt.date | dt.datetime | None = None,
+    *,
+    memory_limit: str = "",
 ) -> duckdb.DuckDBPyConnection:
     """A connection that can read the role's current mart and do nothing else; it keeps that load until it is closed."""
     moment = None if as_of is None else moment_of(as_of)
     key = keys.text(role)
-    con = engine.connect(temp_directory=Path(tempfile.gettempdir()) / f"tessera-query-{os.getpid()}")
+    con = engine.connect(
+        temp_directory=Path(tempfile.gettempdir()) / f"tessera-query-{os.getpid()}", memory_limit=memory_limit
+    )
     try:
         _attach_current(con, marts_dir, role, key)
         con.execute("USE mart")
         if moment is not None:
-            _show_as_of(con, moment)
+            show_as_of(con, moment)
         con.execute("SET python_enable_replacements = false")  # a Python variable is no table
         con.execute("SET enable_external_access = false")
         con.execute("SET lock_configuration = true")
@@ -153,10 +160,12 @@ def open_mart(
     return con
 
 
-def rows(con: duckdb.DuckDBPyConnection, sql: str, parameters: Any = None) -> list[dict[str, Any]]:
-    """A small answer as dictionaries, on a connection made by open_mart()."""
+def rows(
+    con: duckdb.DuckDBPyConnection, sql: str, parameters: Any = None, shown: Shown | None = None
+) -> list[dict[str, Any]]:
+    """A small answer as dictionaries, on a connection made by open_mart(). `shown` learns whom it names."""
     relation = ask(con, sql, parameters)
-    return [dict(zip(relation.columns, row, strict=True)) for row in _each(relation)]
+    return [dict(zip(relation.columns, row, strict=True)) for row in _each(relation, shown)]
 
 
 def ask(con: duckdb.DuckDBPyConnection, sql: str, parameters: Any = None) -> duckdb.DuckDBPyRelation:
@@ -238,7 +247,7 @@ def _attach_current(con: duckdb.DuckDBPyConnection, marts_dir: Path, role: str, 
     raise QueryError(f"{path} is missing; restore it from backup, run tessera rollback, or publish again")
 
 
-def _show_as_of(con: duckdb.DuckDBPyConnection, moment: dt.datetime) -> None:
+def show_as_of(con: duckdb.DuckDBPyConnection, moment: dt.datetime) -> None:
     """Puts, under each public name, what was known then; a name without a history says so instead of showing now."""
     known = {
         name.removesuffix("_as_of")

@@ -89,7 +89,7 @@ def test_the_page_for_professionals_has_every_rule_needs_nothing_else_and_can_be
 def test_writing_twice_changes_nothing(tmp_path: Path) -> None:
     for name in ("pyproject.toml", "tessera.yaml"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    for name in ("mappings", "connectors", "expectations", "linkage", "pipelines", "synthetic", "warehouse"):
+    for name in ("mappings", "connectors", "console", "expectations", "linkage", "pipelines", "synthetic", "warehouse"):
         (tmp_path / name).symlink_to(ROOT / name)
     assert sorted(write_docs(tmp_path / "docs", check=False)) == sorted(PAGES)
     assert write_docs(tmp_path / "docs", check=False) == []

@@ -1,0 +1,125 @@
+"""The web application, and who may sign in to it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.commands.terminal import DEFAULT_CONFIG, AsJson, Config, out, plain, print_rows, settings_of
+from pipelines.settings import SettingsError, utc_now
+
+if TYPE_CHECKING:
+    from console.deployment import Deployment
+
+app = typer.Typer(invoke_without_command=True, help="The web application, and who may sign in to it.")
+accounts_app = typer.Typer(no_args_is_help=True, help="Who may sign in to the web application.")
+app.add_typer(accounts_app, name="accounts")
+
+
+@app.callback()
+def console(
+    context: typer.Context,
+    config: Config = DEFAULT_CONFIG,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; nothing else is listened on.")] = 8000,
+    address: Annotated[
+        str | None, typer.Option(help="What people type into their browser, where a reverse proxy stands before it.")
+    ] = None,
+) -> None:
+    """Serves the web application on this computer, until it is stopped."""
+    if context.invoked_subcommand is not None:
+        return
+    import uvicorn
+
+    from console.app import make_app
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+    logging.getLogger("tessera.console").setLevel(logging.INFO)
+    deployment = _deployment(config, address or f"http://127.0.0.1:{port}")
+    application = make_app(deployment)
+    if not deployment.accounts.all():
+        out.print("Nobody has an account yet: tessera console accounts add NAME --role ROLE")
+    out.print(f"The console is at {plain(deployment.address)}; Ctrl-C stops it.")
+    # Its own access log would hold addresses with their queries; the console's log has the declared path only.
+    uvicorn.run(application, host="127.0.0.1", port=port, access_log=False, log_level="warning", server_header=False)
+
+
+@accounts_app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="Their name, such as a.khan@example.gov.uk.")],
+    role: Annotated[list[str], typer.Option(help="A role of docs/roles.md, or governance; may be repeated.")],
+    agency: Annotated[
+        list[str] | None, typer.Option(help="Of a quality officer: whose data they see; all if not given.")
+    ] = None,
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Makes an account. Its first password is asked for, and its owner changes it at the first sign-in."""
+    from warehouse.access_log import account as whoever_runs_this
+
+    accounts = _deployment(config).accounts
+    made = accounts.add(name, role, agency or (), _password(), author=whoever_runs_this(), at=utc_now())
+    out.print(f"{plain(made.name)} may sign in as {', '.join(made.roles)}.")
+
+
+@accounts_app.command("list")
+def list_accounts(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Every account: its roles, whose data it sees, and whether it is open."""
+    rows = [
+        {
+            "name": account.name,
+            "roles": ", ".join(account.roles),
+            "agencies": ", ".join(account.agencies) or "all",
+            "state": "disabled" if account.disabled else "password to be changed" if account.must_change else "open",
+        }
+        for account in _deployment(config).accounts.all()
+    ]
+    print_rows(rows, as_json, empty="Nobody has an account yet: tessera console accounts add NAME --role ROLE")
+
+
+@accounts_app.command()
+def disable(name: Annotated[str, typer.Argument(help="The account.")], config: Config = DEFAULT_CONFIG) -> None:
+    """Nobody signs in with it any more; whoever is signed in with it is so no longer."""
+    from warehouse.access_log import account as whoever_runs_this
+
+    _deployment(config).accounts.disable(name.lower(), author=whoever_runs_this(), at=utc_now())
+    out.print(f"{plain(name)} is disabled. To open it again: tessera console accounts reset {plain(name)}")
+
+
+@accounts_app.command()
+def reset(name: Annotated[str, typer.Argument(help="The account.")], config: Config = DEFAULT_CONFIG) -> None:
+    """Gives a new password to be changed at the next sign-in; opens the account if it was locked or disabled."""
+    from warehouse.access_log import account as whoever_runs_this
+
+    accounts = _deployment(config).accounts
+    accounts.reset(name.lower(), _password(), author=whoever_runs_this(), at=utc_now())
+    out.print(f"{plain(name)} has a new password, and changes it at the next sign-in.")
+
+
+def _password() -> str:
+    """Asked for twice on a terminal, never an argument, which other users of the computer could read; else the first line of input."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def _deployment(config: Path, address: str = "http://127.0.0.1:8000") -> Deployment:
+    from console.deployment import Deployment
+    from warehouse.keys import load_keys
+
+    if not address.startswith(("http://127.0.0.1", "http://localhost", "https://")):
+        raise SettingsError(f"--address {address}: must be https, or http on this computer")
+    settings = settings_of(config)
+    keys = load_keys(settings.keys_path, os.environ, data=settings.data_path)
+    return Deployment(
+        settings.marts_path,
+        keys,
+        settings.decisions_url,
+        utc_now,
+        address=address.rstrip("/"),
+        timezone=settings.timezone,
+        contacts=settings.contacts(),
+    )

@@ -1,0 +1,164 @@
+"""The console over the story of test_publish_story.py: published once, a decisions store for each test, anybody signed in at once.
+
+`desk.client("practitioner")` is a browser that is signed in as that role; `desk.client()` is nobody's. The app runs in this process,
+the marts and the store are real. Only the clock is ours: `desk.later(minutes=30)`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio.from_thread
+import httpx
+import pytest
+
+from console.accounts import Accounts
+from console.app import make_app
+from console.deployment import Deployment
+from tests.integration.test_publish_story import NIGHT_2, Story, tell
+from warehouse.store import Store
+
+PASSWORD = "three unusual words"
+_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
+
+
+class Client:
+    """A browser: keeps cookies, follows nothing by itself, and sends what a page's form would."""
+
+    def __init__(self, app: Any, portal: anyio.from_thread.BlockingPortal, address: str) -> None:
+        self._http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=address)
+        self._portal = portal
+
+    @property
+    def cookies(self) -> httpx.Cookies:
+        return self._http.cookies
+
+    def request(self, method: str, path: str, **said: Any) -> httpx.Response:
+        return self._portal.call(lambda: self._http.request(method, path, **said))
+
+    def get(self, path: str, **said: Any) -> httpx.Response:
+        return self.request("GET", path, **said)
+
+    def token(self, path: str = "/password") -> str:
+        """The form token of a page."""
+        found = _TOKEN.search(self.get(path).text)
+        assert found, f"{path} has no form"
+        return found[1]
+
+    def post(
+        self, path: str, data: dict[str, str] | None = None, *, on: str = "/password", **said: Any
+    ) -> httpx.Response:
+        """Sends a form as if from the page `on`, with that page's token."""
+        return self.request("POST", path, data={"form_token": self.token(on), **(data or {})}, **said)
+
+
+@dataclass
+class Desk:
+    """A console under test."""
+
+    story: Story
+    deployment: Deployment
+    app: Any
+    portal: anyio.from_thread.BlockingPortal
+    now: list[dt.datetime] = field(default_factory=list)
+    _clients: dict[tuple[str, ...], Client] = field(default_factory=dict)
+
+    def later(self, **passed: float) -> None:
+        self.now[0] += dt.timedelta(**passed)
+
+    def account(self, *roles: str, name: str = "", agencies: tuple[str, ...] = ()) -> str:
+        """Makes an account whose password is its own already; its name."""
+        name = name or "-and-".join(roles)
+        made = self.deployment.accounts.add(name, roles, agencies, PASSWORD + "!", author="test", at=self.now[0])
+        self.deployment.accounts.change_password(made, PASSWORD + "!", PASSWORD, at=self.now[0])
+        return name
+
+    def browser(self) -> Client:
+        return Client(self.app, self.portal, self.deployment.address)
+
+    def client(self, *roles: str, agencies: tuple[str, ...] = ()) -> Client:
+        """A browser signed in with these roles; the same one each time it is asked for. Without roles, one that is not."""
+        if not roles:
+            return self.browser()
+        if roles not in self._clients:
+            name = "-and-".join(roles)
+            if self.deployment.accounts.find(name) is None:
+                self.account(*roles, agencies=agencies)
+            account = self.deployment.accounts.find(name)
+            assert account is not None
+            client = self.browser()
+            session = self.deployment.sessions.begin(account, self.now[0])
+            client.cookies.set("tessera_session", session.token, domain="127.0.0.1")
+            self._clients[roles] = client
+        return self._clients[roles]
+
+    def looks(self) -> list[Any]:
+        """Every look in the access log, oldest first."""
+        return self.deployment.access_log.looks([*self.deployment.policy.roles, "decisions"])
+
+
+def desk_over(story: Story, folder: Path, portal: anyio.from_thread.BlockingPortal, **said: Any) -> Desk:
+    now = [dt.datetime(2026, 3, 2, 8, 0)]
+    deployment = Deployment(
+        story.marts,
+        story.keys,
+        f"sqlite:///{folder / 'decisions.sqlite'}",
+        lambda: now[0],
+        **{"address": "http://127.0.0.1:8000", **said},
+    )
+    return Desk(story, deployment, make_app(deployment), portal, now)
+
+
+@pytest.fixture(scope="session")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    story = tell(tmp_path_factory.mktemp("console"))
+    story.publish(NIGHT_2)
+    yield story
+    story.warehouse.close()
+
+
+@pytest.fixture(scope="session")
+def portal() -> Iterator[anyio.from_thread.BlockingPortal]:
+    with anyio.from_thread.start_blocking_portal() as portal:
+        yield portal
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Hashing is to be slow for guessers, not for tests; one test of its own looks at what is used in earnest."""
+    from argon2 import PasswordHasher
+
+    patch = pytest.MonkeyPatch()
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    made = Accounts.__init__
+
+    def cheap(self: Accounts, store: Store, key: bytes) -> None:
+        made(self, store, key)
+        self._hasher = hasher
+
+    patch.setattr(Accounts, "__init__", cheap)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def shared_desk(
+    story: Story, portal: anyio.from_thread.BlockingPortal, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Desk]:
+    """One console for the tests of a module that change nothing others rely on."""
+    desk = desk_over(story, tmp_path_factory.mktemp("desk"), portal)
+    yield desk
+    desk.deployment.marts.close()
+
+
+@pytest.fixture
+def desk(story: Story, portal: anyio.from_thread.BlockingPortal, tmp_path: Path) -> Iterator[Desk]:
+    """A console of its own, with an empty decisions store."""
+    desk = desk_over(story, tmp_path, portal)
+    yield desk
+    desk.deployment.marts.close()

@@ -1,0 +1,246 @@
+"""Signing in, and everything that somebody who should not be in may try."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from argon2 import PasswordHasher, extract_parameters
+
+from console.accounts import AccountError
+from console.sessions import ABSOLUTE, IDLE
+from tests.console.conftest import PASSWORD, Client, Desk, desk_over
+from warehouse.store import StoreError
+
+EVERY_HEADER = {
+    "content-security-policy", "x-content-type-options", "x-frame-options", "referrer-policy", "permissions-policy",
+    "cross-origin-opener-policy", "cache-control",
+}  # fmt: skip
+
+
+def _sign_in(client: Client, name: str, password: str, **said: str) -> object:
+    return client.post("/sign-in", {"name": name, "password": password, **said}, on="/sign-in")
+
+
+def test_signing_in_and_out(desk: Desk) -> None:
+    desk.account("engineer", name="e.field")
+    client = desk.browser()
+    answer = client.post("/sign-in", {"name": "E.Field ", "password": PASSWORD, "next": "/password"}, on="/sign-in")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/password")
+    assert client.get("/").status_code == 200
+    held = client.cookies["tessera_session"]
+    assert client.post("/sign-out").status_code == 303
+    assert "tessera_session" not in client.cookies
+    client.cookies.set("tessera_session", held, domain="127.0.0.1")  # a copy of the cookie is worth nothing any more
+    assert client.get("/").status_code == 303
+    assert [event["what"] for event in desk.deployment.accounts.events()][:2] == ["signed out", "signed in"]
+
+
+@pytest.mark.parametrize(
+    "onward", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/%0d%0aX: y", ""]
+)
+def test_after_signing_in_nobody_is_sent_elsewhere(desk: Desk, onward: str) -> None:
+    desk.account("engineer")
+    answer = desk.browser().post("/sign-in", {"name": "engineer", "password": PASSWORD, "next": onward}, on="/sign-in")
+    assert answer.headers["location"] == "/"
+
+
+def test_a_wrong_password_and_an_unknown_name_are_answered_alike(desk: Desk) -> None:
+    desk.account("engineer")
+    wrong = desk.browser().post("/sign-in", {"name": "engineer", "password": "x" * 12}, on="/sign-in")
+    unknown = desk.browser().post("/sign-in", {"name": "nobody-here", "password": "x" * 12}, on="/sign-in")
+    assert wrong.status_code == unknown.status_code == 400
+    said = "This name and password do not belong together"
+    assert said in wrong.text and said in unknown.text and "x" * 12 not in wrong.text + unknown.text
+
+
+def test_a_name_is_locked_after_five_wrong_passwords_and_opens_again(desk: Desk) -> None:
+    desk.account("engineer")
+    for name in ("engineer", "nobody-here"):  # a name without an account is locked as well, or it would tell
+        for _ in range(5):
+            desk.browser().post("/sign-in", {"name": name, "password": "wrong words here"}, on="/sign-in")
+        right = desk.browser().post("/sign-in", {"name": name, "password": PASSWORD}, on="/sign-in")
+        assert right.status_code == 429 and "Too many attempts" in right.text
+    desk.later(minutes=16)
+    assert desk.browser().post("/sign-in", {"name": "engineer", "password": PASSWORD}, on="/sign-in").status_code == 303
+    assert "locked" in [event["what"] for event in desk.deployment.accounts.events()]
+
+
+def test_one_password_for_many_names_is_stopped(desk: Desk) -> None:
+    answers = [
+        desk.browser()
+        .post("/sign-in", {"name": f"name{number}", "password": "summer holiday"}, on="/sign-in")
+        .status_code
+        for number in range(61)
+    ]
+    assert answers == [400] * 60 + [429]
+
+
+def test_a_session_ends_when_nobody_uses_it_and_at_the_end_of_the_day(desk: Desk) -> None:
+    client = desk.client("engineer")
+    desk.later(seconds=(IDLE - dt.timedelta(minutes=1)).total_seconds())
+    assert client.get("/").status_code == 200
+    desk.later(seconds=IDLE.total_seconds())
+    assert client.get("/").status_code == 303
+    other = desk.client("quality")
+    for _ in range(int(ABSOLUTE / dt.timedelta(minutes=15)) - 1):
+        desk.later(minutes=15)
+        assert other.get("/").status_code == 200
+    desk.later(minutes=15)
+    assert other.get("/").status_code == 303
+
+
+def test_a_form_needs_its_token_its_session_and_its_origin(desk: Desk) -> None:
+    client, other = desk.client("engineer"), desk.client("quality")
+    data = {"old": PASSWORD, "new": "some other three words", "again": "some other three words"}
+    assert client.request("POST", "/password", data=data).status_code == 403
+    assert client.request("POST", "/password", data={**data, "form_token": other.token()}).status_code == 403
+    assert (
+        client.request("POST", "/password", data={**data, "form_token": desk.browser().token("/sign-in")}).status_code
+        == 403
+    )
+    for origin in ("https://evil.example", "null", "http://127.0.0.1:9000"):
+        assert client.post("/password", data, headers={"origin": origin}).status_code == 403
+    assert client.get("/password").status_code == 200  # still signed in with the old one
+    token = client.token()
+    desk.later(minutes=21)
+    answer = client.request("POST", "/password", data={**data, "form_token": token})
+    assert answer.status_code == 403 and "You are signed out" in answer.text
+
+
+def test_a_form_that_is_sent_twice_is_taken_once(desk: Desk) -> None:
+    client = desk.client("engineer")
+    data = {
+        "form_token": client.token(),
+        "old": "wrong",
+        "new": "some other three words",
+        "again": "some other three words",
+    }
+    assert client.request("POST", "/password", data=data).status_code == 400
+    answer = client.request("POST", "/password", data={**data, "old": PASSWORD})
+    assert answer.status_code == 409 and "sent already" in answer.text
+
+
+def test_a_new_password_ends_the_other_sessions(desk: Desk) -> None:
+    client = desk.client("engineer")
+    account = desk.deployment.accounts.find("engineer")
+    assert account
+    elsewhere = desk.browser()
+    elsewhere.cookies.set(
+        "tessera_session", desk.deployment.sessions.begin(account, desk.now[0]).token, domain="127.0.0.1"
+    )
+    assert elsewhere.get("/").status_code == 200
+    words = "some other three words"
+    assert client.post("/password", {"old": PASSWORD, "new": words, "again": words}).status_code == 303
+    assert client.get("/").status_code == 200 and elsewhere.get("/").status_code == 303
+
+
+def test_a_password_given_by_somebody_else_is_changed_first(desk: Desk) -> None:
+    desk.deployment.accounts.add("new", ["quality"], [], "made by somebody", author="test", at=desk.now[0])
+    client = desk.browser()
+    client.post("/sign-in", {"name": "new", "password": "made by somebody"}, on="/sign-in")
+    assert client.get("/").headers["location"] == "/password"
+
+
+@pytest.mark.parametrize("password", ["short", "aaaaaaaaaaaaaaaa", "my password 123", "engineer engineer", "x" * 201])
+def test_a_weak_password_is_not_taken(desk: Desk, password: str) -> None:
+    with pytest.raises(AccountError):
+        desk.deployment.accounts.add("engineer", ["engineer"], [], password, author="test", at=desk.now[0])
+    assert desk.deployment.accounts.find("engineer") is None
+
+
+def test_passwords_are_hashed_by_argon2id_as_owasp_asks() -> None:
+    parameters = extract_parameters(PasswordHasher().hash("any"))
+    assert parameters.type.name == "ID" and parameters.memory_cost >= 19 * 1024 and parameters.time_cost >= 2
+
+
+def test_a_disabled_account_is_out_at_once(desk: Desk) -> None:
+    client = desk.client("engineer")
+    desk.deployment.accounts.disable("engineer", author="test", at=desk.now[0])
+    assert client.get("/").status_code == 303
+    answer = desk.browser().post("/sign-in", {"name": "engineer", "password": PASSWORD}, on="/sign-in")
+    assert answer.status_code == 400
+
+
+def test_a_row_written_without_the_key_gives_no_account(desk: Desk) -> None:
+    desk.account("engineer")
+    desk.account("governance", "practitioner", name="boss")
+    table, digest = desk.deployment.accounts.journal.table, desk.deployment.accounts.digest
+    with desk.deployment.store.engine().begin() as connection:
+        boss = connection.execute(sa.select(table).where(table.c.account == digest("boss"))).mappings().first()
+        assert boss
+        stolen = {
+            **{name: value for name, value in boss.items() if name != "account_row"},
+            "account": digest("engineer"),
+        }
+        connection.execute(table.insert().values(stolen))
+    with pytest.raises(StoreError):
+        desk.deployment.accounts.find("engineer")
+    assert desk.deployment.accounts.journal.faults({})
+
+
+def test_nothing_in_the_store_tells_a_name_or_a_token(desk: Desk, tmp_path: Path) -> None:
+    desk.account("practitioner", name="zebedee.quill")
+    client = desk.browser()
+    client.post("/sign-in", {"name": "zebedee.quill", "password": PASSWORD}, on="/sign-in")
+    held = (tmp_path / "decisions.sqlite").read_bytes()
+    assert b"zebedee" not in held and client.cookies["tessera_session"].encode() not in held
+
+
+# Requests that no browser sends
+
+
+@pytest.mark.parametrize("path", ["/", "/sign-in", "/no-such-page", "/static/console.css", "/static/../app.py"])
+def test_every_answer_carries_the_headers(shared_desk: Desk, path: str) -> None:
+    answer = shared_desk.client("engineer").get(path)
+    assert set(answer.headers) >= EVERY_HEADER
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
+    assert answer.headers["cache-control"] == "no-store" or path.endswith("console.css")
+    assert "<script" not in answer.text and "style=" not in answer.text and " onclick" not in answer.text
+
+
+def test_cookies_are_for_this_console_alone(desk: Desk, tmp_path: Path) -> None:
+    desk.account("engineer")
+    answer = desk.browser().post("/sign-in", {"name": "engineer", "password": PASSWORD}, on="/sign-in")
+    said = answer.headers["set-cookie"]
+    assert "HttpOnly" in said and "SameSite=strict" in said and "Secure" not in said
+    (tmp_path / "https").mkdir()
+    secure = desk_over(desk.story, tmp_path / "https", desk.portal, address="https://console.example")
+    first = secure.browser().get("/sign-in")
+    assert first.headers["set-cookie"].startswith("__Host-tessera_visit=") and "Secure" in first.headers["set-cookie"]
+    assert "max-age" in first.headers["strict-transport-security"]
+
+
+def test_what_is_too_large_or_not_a_form_is_refused(shared_desk: Desk) -> None:
+    client = shared_desk.client("engineer")
+    large = client.post("/password", {"old": "x" * 10_000_000})
+    assert large.status_code == 413 and "too much at once" in large.text
+    many = client.request("POST", "/password", data={f"f{number}": "x" for number in range(300)})
+    assert many.status_code == 400
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    assert client.request("POST", "/password", content=b"old=%ff%fe", headers=form).status_code == 400
+    assert client.request("POST", "/password", content=b"old=1&old=2", headers=form).status_code == 400
+    assert (
+        client.request("POST", "/password", content=b"{}", headers={"content-type": "application/json"}).status_code
+        == 400
+    )
+    assert client.request("DELETE", "/password").status_code == 405
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 421
+
+
+# What may be missing
+
+
+def test_without_the_decisions_store_nothing_is_shown_and_nothing_is_lost(desk: Desk, tmp_path: Path) -> None:
+    client = desk.client("engineer")
+    assert client.get("/").status_code == 200
+    shutil.move(tmp_path / "decisions.sqlite", tmp_path / "away.sqlite")
+    for answer in (client.get("/"), client.get("/sign-in")):
+        assert answer.status_code == 503 and "cannot note what you do" in answer.text
+    assert not (tmp_path / "decisions.sqlite").exists()
+    shutil.move(tmp_path / "away.sqlite", tmp_path / "decisions.sqlite")
+    assert client.get("/").status_code == 200
