@@ -199,7 +199,7 @@ def _refused(error: Exception) -> Refused:
             "Tell the data team; they can go back to the night before with: tessera rollback",
         )
     if isinstance(error, QueryError | AccountError):
-        log.warning("refused: %s", place(error))
+        log.warning("refused: %s (%s)", place(error), error)  # both hold no value
         return Refused(400, "That cannot be answered", "Go back, and check what you asked for. Nothing was changed.")
     log.error("an unexpected fault: %s", place(error))
     return Refused(
