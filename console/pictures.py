@@ -34,3 +34,41 @@ def trend(values: Sequence[float | None], said: str) -> Markup:
         '<svg class="trend" viewBox="0 0 {} {}" role="img" aria-label="{}"><path class="floor" d="M0 {} H{}"/>'
         '<path class="line" d="{}"/><circle class="last" cx="{:.1f}" cy="{:.1f}" r="2.5"/></svg>'
     ).format(_WIDTH, _HEIGHT, said, _HEIGHT - _EDGE, _WIDTH, " ".join(path), *last)
+
+
+def household(child: str, others: Sequence[tuple[str, str, bool]]) -> Markup:
+    """A child and the people around it: (who, what they are to it, whether they live together now). The same is in a table beside it."""
+    row, box, gap = 46, 250, 190
+    height = max(len(others), 1) * row + 10
+    middle = height / 2
+    lives = sum(together for *_, together in others)
+    drawn = [
+        Markup(
+            '<svg class="household" viewBox="0 0 {} {}" role="img" aria-label="{} and {} people around: {} live together now. '
+            'The table says who.">'
+        ).format(2 * box + gap, height, child, len(others), lives),
+        _box(0, middle, box, child, "child"),
+    ]
+    for place, (who, what, together) in enumerate(others):
+        at = place * row + row / 2 + 5
+        drawn.append(
+            Markup('<path class="{}" d="M{} {:.0f} L{} {:.0f}"/>').format(
+                "tie together" if together else "tie", box, middle, box + gap, at
+            )
+        )
+        drawn.append(
+            Markup('<text class="what" x="{}" y="{:.0f}" text-anchor="end">{}</text>').format(
+                box + gap - 6, at - 5, what
+            )
+        )
+        drawn.append(_box(box + gap, at, box, who, "together" if together else "apart"))
+    return Markup("").join([*drawn, Markup("</svg>")])
+
+
+def _box(x: float, y: float, width: float, said: str, kind: str) -> Markup:
+    # A name that is too long for its box is set smaller: cut short it might be taken for another's.
+    size = min(15.0, (width - 16) / max(len(said), 1) * 1.8)
+    return Markup(
+        '<rect class="box {}" x="{}" y="{:.0f}" width="{}" height="34" rx="3"/>'
+        '<text x="{}" y="{:.0f}" font-size="{:.1f}">{}</text>'
+    ).format(kind, x + 1, y - 17, width - 2, x + 8, y + 5, size, said)

@@ -12,6 +12,39 @@ from typing import Any
 AGENCIES = {"police": "Police", "health": "Health", "school": "School", "social_care": "Children's social care"}
 SEX = {"M": "male", "F": "female", "U": "sex not known", "I": "sex indeterminate"}
 
+# DfE's main ethnicity codes, as the School Census names them (connectors/crosswalks.csv turns all others into these).
+ETHNICITY = {
+    "WBRI": "White British", "WIRI": "White Irish", "WIRT": "Traveller of Irish heritage", "WROM": "Gypsy or Roma",
+    "WOTH": "any other White background", "MWBC": "White and Black Caribbean", "MWBA": "White and Black African",
+    "MWAS": "White and Asian", "MOTH": "any other Mixed background", "AIND": "Indian", "APKN": "Pakistani", "ABAN": "Bangladeshi",
+    "AOTH": "any other Asian background", "BCRB": "Black Caribbean", "BAFR": "Black African", "BOTH": "any other Black background",
+    "CHNE": "Chinese", "OOTH": "any other ethnic group", "REFU": "not given: refused", "NOBT": "not obtained",
+}  # fmt: skip
+
+KINDS_OF_STATEMENT = {
+    "fact": "a fact", "professional_opinion": "a professional's opinion", "unease": "unease", "allegation": "an allegation, not proved",
+    "child_voice": "in the child's own words", "third_party": "what somebody else said", "mixed": "fact and opinion mixed",
+    "system_derived": "worked out by a system",
+}  # fmt: skip
+
+COVERAGE = {
+    "found": ("Known there", "good"),
+    "not_found": ("Searched, and not known there", "none"),
+    "not_supplied": ("Sends nothing to Tessera: nothing is known either way", "care"),
+    "withheld": ("Knows the child and may not say what", "care"),
+    "stale": ("Not in what was sent, and more is due: nothing can be concluded", "care"),
+}
+
+DISCLOSURE = {
+    "mash_only": "for the hub alone", "partners": "for partner agencies", "school": "may be told to the school",
+    "none": "not to be passed on",
+}  # fmt: skip
+
+HOW_LINKED = {
+    "identifier": "the same number or key", "probabilistic": "names and dates that agree", "clerical": "a person decided it",
+    "single": "nothing else is surely about this person",
+}  # fmt: skip
+
 
 def agency(code: str | None) -> str:
     """An agency's name; one that nobody knew of when this was written is said as its folder is called."""
@@ -48,6 +81,22 @@ def several(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def said_of(attribute: str, value: str | None) -> str:
+    """What a source says of an attribute, codes in words, dates in UK form."""
+    if value is None:
+        return "a value that is withheld"
+    if attribute == "ethnicity":
+        return ETHNICITY.get(value, f"a code that is not a DfE one ({value})")
+    if attribute == "sex":
+        return SEX.get(value, value)
+    if attribute.endswith("date"):
+        try:
+            return day(dt.date.fromisoformat(value))
+        except ValueError:
+            return value
+    return plain(value) if value.islower() else value
+
+
 def filters(local: Callable[[dt.datetime], dt.datetime]) -> dict[str, Callable[..., Any]]:
     """By the names that templates use; `local` puts a moment of the warehouse on the reader's clock."""
 
@@ -73,4 +122,9 @@ def filters(local: Callable[[dt.datetime], dt.datetime]) -> dict[str, Callable[.
         "share": share,
         "several": several,
         "sex": lambda code: SEX.get(code or "", "sex not known"),
+        "ethnicity": lambda code: ETHNICITY.get(code or "", "not known"),
+        "statement": lambda code: KINDS_OF_STATEMENT.get(code or "", plain(code)),
+        "disclosure": lambda code: DISCLOSURE.get(code or "", plain(code)),
+        "how_linked": lambda code: HOW_LINKED.get(code or "", plain(code)),
+        "said_of": said_of,
     }

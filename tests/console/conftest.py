@@ -117,6 +117,16 @@ def desk_over(story: Story, folder: Path, portal: anyio.from_thread.BlockingPort
 @pytest.fixture(scope="session")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     story = tell(tmp_path_factory.mktemp("console"))
+    for day in (3, 12, 21):  # three times within ninety days, which raises a signal
+        episode = {
+            "event_id": f"e-missing{day}",
+            "event_type": "missing_episode",
+            "statement_kind": "fact",
+            "title": "Reported missing",
+        }
+        story.fact(
+            "event", "health.fhir:h2", occurred_from=dt.datetime(2026, 2, day, 20), occurred_precision="day", **episode
+        )
     story.publish(NIGHT_2)
     yield story
     story.warehouse.close()

@@ -1,0 +1,295 @@
+"""A child: finding one by anything it was ever known by, and its picture. Always with what for, which the access log keeps."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import unicodedata
+from typing import Any
+
+from starlette.responses import Response
+
+from console.pictures import household
+from console.routes import Pages
+from console.visit import LONGEST_TEXT, Reading, Refused, Visit, not_found
+from console.words import COVERAGE, KINDS_OF_STATEMENT, plain
+from warehouse.picture import Picture, picture
+from warehouse.query import QueryError
+
+ORDER = 40
+PAGES = Pages()
+
+_FOUND_AT_MOST = 50
+_POSTCODE = re.compile(r"\b([a-z]{1,2}[0-9][a-z0-9]?) ?([0-9][a-z]{2})\b")
+_PERSON = re.compile(r"[A-Za-z0-9-]{1,40}")
+
+
+@PAGES.get(
+    "/children",
+    may=("practitioner",),
+    audits="nothing",
+    menu="A child",
+    hint="Find a child by any name, address or number, and read what every agency knows.",
+)
+def ask(visit: Visit) -> Response:
+    return visit.page("children/search.html", found=None, said="", purpose="")
+
+
+@PAGES.post("/children/search", may=("practitioner",), audits="looks", once=False)
+def search(visit: Visit) -> Response:
+    """Those whom every word of the question fits: a word of any name, a postcode, the start of an address, a number, or a birth date."""
+    said = visit.text("said", "a name, postcode, address, date of birth or number")
+    purpose = visit.text("purpose", "what you look for")
+    born, words, whole = _understood(said)
+    if said and not (born or words):
+        visit.faults["said"] = "Enter letters or digits"
+    if visit.faults:
+        return visit.page("children/search.html", 400, found=None, said=said, purpose=purpose)
+    with visit.look(f"console: search for {said}", purpose=purpose) as mart:
+        found = mart.rows(
+            """
+            WITH fitting AS (
+                SELECT person_id, word, max(is_former) AS is_former, list(DISTINCT kind) AS kinds
+                FROM known_by JOIN (SELECT unnest($words) AS word)
+                    ON search_key = word OR (kind = 'name' AND length(word) >= 3 AND starts_with(search_key, word))
+                GROUP BY ALL HAVING count(*) > 0
+            ),
+            by_words AS (SELECT person_id FROM fitting GROUP BY person_id HAVING count(DISTINCT word) = len($words)),
+            by_whole AS (
+                SELECT person_id FROM known_by
+                WHERE (kind IN ('postcode', 'identifier') AND search_key = $number)
+                   OR (kind = 'address' AND length($whole) >= 5 AND starts_with(search_key, $whole))
+            ),
+            hits AS (
+                SELECT person_id FROM by_words WHERE len($words) > 0 UNION SELECT person_id FROM by_whole
+                UNION SELECT resolves_to FROM persons WHERE replace(lower(person_id), '-', '') = $number AND resolves_to IS NOT NULL
+                UNION SELECT person_id FROM children WHERE replace(lower(person_id), '-', '') = $number
+                UNION SELECT person_id FROM children WHERE len($words) = 0 AND birth_date = $born
+            )
+            SELECT children.*, (
+                SELECT list(DISTINCT said ORDER BY said) FROM known_by
+                WHERE known_by.person_id = children.person_id AND kind = 'name'
+            ) AS names
+            FROM hits JOIN children USING (person_id)
+            WHERE $born IS NULL OR birth_date IS NOT DISTINCT FROM CAST($born AS DATE)
+            ORDER BY family_name, given_names, birth_date, person_id LIMIT $most
+            """,
+            {
+                "words": words,
+                "whole": whole,
+                "number": whole.replace(" ", ""),
+                "born": born,
+                "most": _FOUND_AT_MOST + 1,
+            },
+        )
+    return visit.page(
+        "children/search.html",
+        found=found[:_FOUND_AT_MOST],
+        more=len(found) > _FOUND_AT_MOST,
+        said=said,
+        purpose=purpose,
+    )
+
+
+@PAGES.post("/children/open", may=("practitioner",), audits="acts", once=False)
+def open_child(visit: Visit) -> Response:
+    """Keeps, for this session, what for one child is looked at; the look itself is noted by its page."""
+    person_id = visit.text("person_id", "whom")
+    if not _PERSON.fullmatch(person_id):
+        raise not_found("child")
+    purpose = visit.text("purpose", "what you look for")
+    if visit.faults:
+        return visit.page("children/purpose.html", 400, person_id=person_id)
+    assert visit.session is not None
+    visit.deployment.sessions.state_purpose(visit.session, person_id, purpose)
+    return visit.go(f"/children/{person_id}")
+
+
+@PAGES.get("/children/{person_id}", may=("practitioner",), audits="looks")
+def child(visit: Visit, person_id: str) -> Response:
+    """The picture of one child; without a purpose in this session, the question what for."""
+    return _child(visit, person_id)
+
+
+@PAGES.post("/children/{person_id}/signal", may=("practitioner",), audits="looks")
+def mark_signal(visit: Visit, person_id: str) -> Response:
+    """Whether a signal helped, and why; the last word on it counts."""
+    signal_id = visit.text("signal_id", "which signal")
+    useful = visit.choice("useful", "whether it was useful", ("yes", "no"))
+    reason = visit.text("reason", "why, without names", longest=LONGEST_TEXT)
+    purpose = _purpose(visit, person_id)
+    if purpose is None:
+        return visit.page("children/purpose.html", person_id=person_id)
+    if visit.faults:
+        return _child(visit, person_id, 400)
+    with visit.look(f"console: signal {signal_id} of child {person_id}", purpose=purpose) as mart:
+        signal = mart.one(
+            "SELECT rule FROM signals WHERE signal_id = $signal AND person_id = $person",
+            {"signal": signal_id, "person": person_id},
+        )
+    if signal is None:
+        raise Refused(409, "That signal is no longer raised", "A new night was published meanwhile. Nothing was noted.")
+    visit.deployment.signal_verdicts.take(
+        signal_id,
+        signal["rule"],
+        useful=useful == "yes",
+        reason=reason,
+        author=visit.account.name,
+        decided_at=visit.now,
+    )
+    return visit.go(f"/children/{person_id}")
+
+
+def _child(visit: Visit, person_id: str, status: int = 200) -> Response:
+    if not _PERSON.fullmatch(person_id):
+        raise not_found("child")
+    purpose = _purpose(visit, person_id)
+    if purpose is None:
+        visit.looked = True  # nothing of anybody is on that page
+        return visit.page("children/purpose.html", person_id=person_id)
+    as_of = _day(visit.query("as_of"))
+    with visit.look(f"console: child {person_id}", purpose=purpose, as_of=as_of.isoformat() if as_of else None) as mart:
+        try:
+            found = picture(mart.con, person_id, as_known_now=as_of is None)
+        except QueryError:
+            raise not_found("child") from None
+        mart.names(found.person_id, *(row["person_id"] for row in found.household))
+        mart.shown.rows = max(mart.shown.rows, len(found.timeline))
+        more = _beside(mart, found.person_id) if as_of is None else {"relationships": [], "links": [], "known_by": []}
+        held = mart.one("SELECT load_id, date FROM mart.main.mart")
+    if not found.child:
+        raise not_found("child")
+    if found.person_id != person_id:  # merged into another since the address was kept
+        assert visit.session is not None
+        visit.deployment.sessions.state_purpose(visit.session, found.person_id, purpose)
+        return visit.go(f"/children/{found.person_id}")
+    chosen = {
+        "agency": visit.query("agency"),
+        "kind": visit.query("kind", KINDS_OF_STATEMENT),
+        "from": _day(visit.query("from")),
+        "to": _day(visit.query("to")),
+    }
+    timeline = [row for row in found.timeline if _fits(row, chosen)]
+    return visit.page(
+        "children/child.html",
+        status,
+        found=found,
+        **more,
+        about=held,
+        timeline=timeline,
+        total=len(found.timeline),
+        chosen=chosen,
+        as_of=as_of,
+        purpose=purpose,
+        agencies=sorted({row["agency"] for row in found.timeline}),
+        evidence={row["event_id"]: row for row in found.timeline},
+        coverage=COVERAGE,
+        name=_name(found.child),
+        drawn=_drawn(found, more["relationships"]) if as_of is None else "",
+        verdicts=_verdicts(visit, found),
+        age=_age(found.child.get("birth_date"), held["date"]) if held else None,
+    )
+
+
+def _beside(mart: Reading, person_id: str) -> dict[str, list[dict[str, Any]]]:
+    """What the page shows beside the picture."""
+    asked = {"person_id": person_id}
+    return {
+        "relationships": mart.rows(
+            "WITH named AS (SELECT person_id, arg_max(concat_ws(' ', given_names, family_name), loaded_at) AS name FROM records "
+            "WHERE person_id IN (SELECT other_person_id FROM relationships WHERE person_id = $person_id) GROUP BY 1) "
+            "SELECT r.other_person_id, coalesce(nullif(named.name, ''), any_value(r.other_name)) AS name, r.relationship, "
+            "bool_or(r.same_household) AS together, list(DISTINCT r.agency ORDER BY r.agency) AS agencies, min(r.valid_from) AS since, "
+            "if(count(*) = count(r.valid_to), max(r.valid_to), NULL) AS until, "
+            "r.other_person_id IN (SELECT person_id FROM children) AS is_child "
+            "FROM relationships r LEFT JOIN named ON named.person_id = r.other_person_id "
+            "WHERE r.person_id = $person_id AND r.retracted_at IS NULL "
+            "GROUP BY r.other_person_id, named.name, r.relationship, r.other_name "
+            "ORDER BY together DESC NULLS LAST, r.relationship, name",
+            asked,
+        ),
+        "links": mart.rows(
+            "SELECT l.record_id, l.how, l.match_probability, l.evidence, l.decided_by, l.linked_at, r.agency, r.feed, r.given_names, "
+            "r.family_name, r.birth_date, r.extracted_at FROM links l LEFT JOIN records r USING (record_id) "
+            "WHERE l.person_id = $person_id ORDER BY r.agency, r.feed, l.record_id",
+            asked,
+        ),
+        "known_by": mart.rows(
+            "SELECT kind, said, bool_and(is_former) AS is_former FROM known_by WHERE person_id = $person_id AND said IS NOT NULL "
+            "GROUP BY ALL ORDER BY kind, is_former, said",
+            asked,
+        ),
+    }
+
+
+def _purpose(visit: Visit, person_id: str) -> str | None:
+    assert visit.session is not None
+    return visit.deployment.sessions.purpose(visit.session, person_id)
+
+
+def _verdicts(visit: Visit, found: Picture) -> dict[str, dict[str, Any]]:
+    """What was last said of each signal, this evening's words included, which the mart does not know of yet."""
+    raised = {row["signal_id"] for row in found.signals}
+    if not raised:
+        return {}
+    return {
+        verdict["signal_id"]: verdict
+        for verdict in visit.deployment.signal_verdicts.all()
+        if verdict["counts"] and verdict["signal_id"] in raised
+    }
+
+
+def _drawn(found: Picture, relationships: list[dict[str, Any]]) -> Any:
+    around: dict[str, list[Any]] = {}
+    for row in found.household:
+        around[row["person_id"]] = [row["name"] or "name not known", [], row["until"] is None]
+    for row in relationships:
+        one = around.setdefault(
+            row["other_person_id"] or row["name"] or "", [row["name"] or "name not known", [], False]
+        )
+        one[1].append(plain(row["relationship"]))
+        one[2] = one[2] or bool(row["together"])
+    others = [
+        (name, ", ".join(dict.fromkeys(what)) or "lives with", together) for name, what, together in around.values()
+    ]
+    return household(_name(found.child), others) if others else ""
+
+
+def _name(row: dict[str, Any]) -> str:
+    return " ".join(word for word in (row.get("given_names"), row.get("family_name")) if word) or "Name not known"
+
+
+def _age(born: dt.date | None, today: dt.date) -> int | None:
+    return None if born is None else today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+def _fits(row: dict[str, Any], chosen: dict[str, Any]) -> bool:
+    day = row["sorts_at"].date()
+    return (
+        (not chosen["agency"] or row["agency"] == chosen["agency"])
+        and (not chosen["kind"] or row["statement_kind"] == chosen["kind"])
+        and (chosen["from"] is None or day >= chosen["from"])
+        and (chosen["to"] is None or day <= chosen["to"])
+    )
+
+
+def _day(text: str) -> dt.date | None:
+    for form in ("%Y-%m-%d", "%d/%m/%Y"):
+        try:
+            return dt.datetime.strptime(text.strip(), form).date()
+        except ValueError:
+            continue
+    return None
+
+
+def _understood(said: str) -> tuple[dt.date | None, list[str], str]:
+    """A birth date in what was asked, its words as known_by compares them, and the whole without the date."""
+    born = None
+    for part in re.findall(r"\d{1,2}/\d{1,2}/\d{4}|\d{4}-\d{2}-\d{2}", said):
+        if (day := _day(part)) is not None:
+            born, said = day, said.replace(part, " ")
+    decomposed = unicodedata.normalize("NFD", said)
+    bare = "".join(letter for letter in decomposed if not unicodedata.combining(letter)).lower()
+    whole = " ".join(re.findall(r"[^\W_]+", bare))
+    words = _POSTCODE.sub(r"\1\2", whole).split()
+    return born, list(dict.fromkeys(words)), whole
