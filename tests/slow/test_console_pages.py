@@ -1,0 +1,160 @@
+"""The console in a real browser: each role's main task with and without JavaScript, by keyboard, at 320 px, and every page heard by axe.
+
+Screenshots go to build/console/, which is not kept in the repository. axe is used as the package bundles it: nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.console.conftest import PASSWORD, Desk, cheap_passwords, desk_over, portal, story
+
+pytestmark = pytest.mark.slow
+
+__all__ = ["cheap_passwords", "portal", "story"]  # fixtures
+
+SHOTS = Path(__file__).parents[2] / "build" / "console"
+WHY = "strategy discussion 26/114"
+# Each page that a menu or a link of it leads to, by the role that reads it.
+PAGES = {
+    "engineer": ["/", "/tonight", "/tonight/health.fhir", "/password"],
+    "quality": ["/tonight"],
+    "practitioner": ["/children", "/children/p-amina", "/children/p-amira", "/children/p-jo?as_of=2026-03-01"],
+    "analyst": ["/", "/no-such-page"],
+}
+
+
+@pytest.fixture(scope="module")
+def desk(story: Any, portal: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    desk = desk_over(story, tmp_path_factory.mktemp("desk"), portal, address="http://127.0.0.1:8791")
+    server = uvicorn.Server(uvicorn.Config(desk.app, host="127.0.0.1", port=8791, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the console did not start"
+        time.sleep(0.05)
+    for role in PAGES:
+        desk.account(role)
+    yield desk
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        pytest.fail("no chromium or google-chrome on the path; install one, as .ci/run does")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def _page(desk: Desk, browser: Browser, role: str, **said: Any) -> Page:
+    context = browser.new_context(base_url=desk.deployment.address, locale="en-GB", **said)
+    page = context.new_page()
+    page.goto("/sign-in")
+    page.get_by_label("Name").fill(role)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    assert page.url == desk.deployment.address + "/"
+    return page
+
+
+def _state_purpose(page: Page) -> None:
+    if page.get_by_role("heading", name="What do you look for?").count():
+        page.get_by_label("What for").fill(WHY)
+        page.get_by_role("button", name="Go on").click()
+
+
+@pytest.mark.parametrize("role", PAGES)
+def test_every_page_is_heard_fits_and_needs_nothing_from_elsewhere(desk: Desk, browser: Browser, role: str) -> None:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    for width in (1280, 320):
+        page = _page(desk, browser, role, viewport={"width": width, "height": 900})
+        asked: list[str] = []
+        page.on("request", lambda request, asked=asked: asked.append(request.url))  # type: ignore[misc]
+        said: list[str] = []
+        page.on("console", lambda message, said=said: said.append(message.text))  # type: ignore[misc]
+        for path in PAGES[role]:
+            page.goto(path)
+            _state_purpose(page)
+            page.goto(path)
+            name = re.sub(r"\W+", "-", path).strip("-") or "start"
+            page.screenshot(path=SHOTS / f"{role}-{name}-{width}.png", full_page=True)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{path} is wider than {width} px"
+            found = Axe().run(page).response["violations"]
+            assert found == [], [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found]
+        assert {url.split("/")[2] for url in asked} == {"127.0.0.1:8791"}
+        assert [text for text in said if "404" not in text] == []
+        page.context.close()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_a_practitioner_finds_a_child_reads_it_and_marks_a_signal(desk: Desk, browser: Browser, script: bool) -> None:
+    page = _page(desk, browser, "practitioner", java_script_enabled=script)
+    page.get_by_role("link", name="A child").first.click()
+    page.get_by_label("Name, postcode").fill("amira 02/04/2015")
+    page.get_by_role("button", name="Search").click()
+    assert page.get_by_role("alert").get_by_text("Enter what you look for").count() == 1
+    page.get_by_label("What for").fill(WHY)
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("button", name="Open Amira Khan").click()
+    assert page.get_by_role("heading", name="Amira Khan").is_visible()
+    page.get_by_text("Was it useful?").click()
+    page.get_by_role("radio", name="Useful", exact=True).check()
+    page.get_by_label("Why, without names").fill("It was news to us")
+    page.get_by_role("button", name="Note it").click()
+    assert page.get_by_text("It was news to us").is_visible()
+    page.get_by_label("As known on").fill("2026-03-01")
+    page.get_by_role("button", name="Show").click()
+    assert "as_of=2026-03-01" in page.url
+    page.get_by_role("button", name="Sign out").click()
+    assert page.get_by_role("heading", name="Sign in").is_visible()
+    page.go_back()
+    assert not page.get_by_text("Amira").count()  # no-store: the way back shows nothing
+    page.context.close()
+
+
+def test_a_child_is_found_by_keyboard_alone(desk: Desk, browser: Browser) -> None:
+    page = _page(desk, browser, "practitioner")
+    page.goto("/children")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.type("hart")
+    page.keyboard.press("Tab")
+    page.keyboard.type(WHY)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#found")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent").startswith("Open Jo Hart"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=The address is protected")
+    page.context.close()
+
+
+def test_a_child_prints_with_where_it_came_from(desk: Desk, browser: Browser) -> None:
+    page = _page(desk, browser, "practitioner")
+    page.goto("/children/p-amina")
+    _state_purpose(page)
+    page.emulate_media(media="print")
+    assert page.get_by_text("Printed from Tessera by practitioner").is_visible()
+    assert not page.get_by_role("button", name="Sign out").is_visible()
+    page.screenshot(path=SHOTS / "print.png", full_page=True)
+    page.context.close()
