@@ -6,6 +6,7 @@ What must not live here: HTML, and a meaning that is declared elsewhere (taxonom
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -97,6 +98,11 @@ def said_of(attribute: str, value: str | None) -> str:
     return plain(value) if value.islower() else value
 
 
+def uk_dates(text: str) -> str:
+    """Dates within a sentence of a rule, which has them as the warehouse does."""
+    return re.sub(r"\b(\d{4})-(\d{2})-(\d{2})\b", lambda found: day(dt.date(*map(int, found.groups()))), text)
+
+
 def filters(local: Callable[[dt.datetime], dt.datetime]) -> dict[str, Callable[..., Any]]:
     """By the names that templates use; `local` puts a moment of the warehouse on the reader's clock."""
 
@@ -127,4 +133,7 @@ def filters(local: Callable[[dt.datetime], dt.datetime]) -> dict[str, Callable[.
         "disclosure": lambda code: DISCLOSURE.get(code or "", plain(code)),
         "how_linked": lambda code: HOW_LINKED.get(code or "", plain(code)),
         "said_of": said_of,
+        "uk_dates": uk_dates,
+        "ucfirst": lambda text: text[:1].upper() + text[1:],
+        "numbers": lambda value: f"{value:%d/%m/%Y}" if value else "",
     }

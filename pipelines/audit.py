@@ -1,69 +1,15 @@
-"""Who looked at what, and the proof that nobody changed what people did: over the journals of the decisions store.
+"""The proof that nobody changed what people did: over the journals of the decisions store.
 
-What lives here: choosing looks, and holding journals against the heads noted at each night. What must not: stamping (warehouse/journal.py)
-and what became of a link that was served (trace.py).
+What lives here: holding journals against the heads noted at each night. What must not: stamping (warehouse/journal.py), choosing looks
+(warehouse/looks.py) and what became of a link that was served (trace.py).
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-from warehouse.access import pseudonym
-from warehouse.access_log import AccessLog, Look
 from warehouse.journal import Head, Journal
-from warehouse.keys import ROLES, Keys
 from warehouse.landing import Landing
-
-GOVERNANCE = "decisions"  # the key under which looks at the log and at seals are noted
-
-
-def looks(
-    log: AccessLog,
-    keys: Keys,
-    *,
-    persons: Iterable[str] = (),
-    who: str | None = None,
-    role: str | None = None,
-    since: dt.datetime | None = None,
-) -> list[dict[str, Any]]:
-    """Looks, newest first: at, who, role, action, purpose, load_id, rows, about, question, shown.
-
-    With `persons` (identifiers of people or records as marts show them) those that named one of them, under a pseudonym too, and those
-    that named nobody and so may have.
-    """
-    named = set(persons)
-    found = []
-    for look in log.looks([role] if role else [*ROLES, GOVERNANCE]):
-        if (who is not None and look.who != who) or (since is not None and look.at < since):
-            continue
-        if named and not _may_be_about(look, named, keys):
-            continue
-        found.append(
-            {
-                "at": look.at,
-                "who": look.who,
-                "role": "governance" if look.role == GOVERNANCE else look.role,
-                "action": look.action,
-                "purpose": look.purpose,
-                "load_id": look.load_id,
-                "rows": look.rows,
-                "about": "not told" if look.shown is None else f"{len(look.shown)} identifiers",
-                "question": look.question,
-                "shown": None if look.shown is None else sorted(look.shown),
-            }
-        )
-    return found[::-1]
-
-
-def _may_be_about(look: Look, named: set[str], keys: Keys) -> bool:
-    if look.role == GOVERNANCE:
-        return any(name in look.question for name in named)
-    if look.shown is None:
-        return True
-    salt = keys.pseudonym_salt(look.role)
-    return bool(look.shown & (named | {pseudonym(salt, name) for name in named}))
 
 
 def prove(

@@ -163,6 +163,9 @@ def _child(visit: Visit, person_id: str, status: int = 200) -> Response:
         assert visit.session is not None
         visit.deployment.sessions.state_purpose(visit.session, found.person_id, purpose)
         return visit.go(f"/children/{found.person_id}")
+    order = {row["event_id"]: place for place, row in enumerate(found.timeline)}
+    for signal in found.signals:
+        signal["evidence"].sort(key=lambda event_id: order.get(event_id, len(order)))
     chosen = {
         "agency": visit.query("agency"),
         "kind": visit.query("kind", KINDS_OF_STATEMENT),

@@ -83,7 +83,11 @@ def tonight(visit: Visit) -> Response:
         waiting=waiting,
         standards=standards,
         about=about,
-        troubled=[feed for feed in feeds if feed["tone"] != "good" or feed["alarms"] or not feed["balances"]],
+        troubled=[
+            feed
+            for feed in feeds
+            if feed["tone"] != "good" or feed["alarms"] or not feed["balances"] or not feed["came_tonight"]
+        ],
     )
 
 

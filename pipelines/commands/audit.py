@@ -30,11 +30,11 @@ def looks(
     as_json: AsJson = False,
 ) -> None:
     """Every look through Tessera, newest first. With --person those that named them, and those that named nobody and may have."""
-    from pipelines.audit import GOVERNANCE
-    from pipelines.audit import looks as found_looks
     from pipelines.settings import utc_now
     from warehouse.access_log import AccessLog, account
     from warehouse.keys import ROLES, load_keys
+    from warehouse.looks import GOVERNANCE
+    from warehouse.looks import looks as found_looks
     from warehouse.store import Store
 
     if not purpose.strip():

@@ -35,12 +35,12 @@ def export(
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """All that is held of one person, for that person: every version, other people taken out; what is kept back is listed here only."""
-    from pipelines.audit import looks
     from pipelines.settings import today, utc_now
     from pipelines.subject_page import subject_page
     from warehouse import query as querying
     from warehouse.access_log import AccessLog, account
     from warehouse.keys import load_keys
+    from warehouse.looks import looks
     from warehouse.store import Store
     from warehouse.subject import disclosure
 

@@ -1,0 +1,110 @@
+"""Governance: who looked at whom and why, that there are seals, what was waived, who signed in, and the policy as published.
+
+No case content: there is no mart for this role. Reading the record is a look as well, and is noted before.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any
+
+from starlette.responses import Response
+
+from console.accounts import ROLES
+from console.routes import Pages
+from console.visit import Visit
+from warehouse.looks import looks as chosen_looks
+
+ORDER = 50
+PAGES = Pages()
+
+_SHOWN_AT_MOST = 200
+_ONLY = ("governance",)
+
+
+@PAGES.get(
+    "/governance",
+    may=_ONLY,
+    audits="nothing",
+    menu="Governance",
+    hint="Who looked at whom and why, seals, waivers, sign-ins, and who may see what.",
+)
+def overview(visit: Visit) -> Response:
+    return visit.page("governance/overview.html")
+
+
+@PAGES.get("/governance/looks", may=_ONLY, audits="nothing")
+def ask_for_looks(visit: Visit) -> Response:
+    return visit.page("governance/looks.html", found=None, said={}, roles=ROLES)
+
+
+@PAGES.post("/governance/looks", may=_ONLY, audits="looks", once=False)
+def looks(visit: Visit) -> Response:
+    """Looks, newest first. Of several identifiers, each look that named one of them: what a wrong link asks."""
+    purpose = visit.text("purpose", "what you look for")
+    said = {
+        "purpose": purpose,
+        "about": visit.text("about", "whom it was about", required=False, longest=1_000),
+        "who": visit.text("who", "who looked", required=False),
+        "role": visit.choice("role", "a role", ("", *ROLES)),
+        "since": visit.text("since", "since when", required=False),
+    }
+    since = visit.date("since", "since when", required=False)
+    if visit.faults:
+        return visit.page("governance/looks.html", 400, found=None, said=said, roles=ROLES)
+    persons = re.split(r"[\s,;]+", said["about"].strip()) if said["about"] else []
+    asked = "".join(f" {name}={said[name]}" for name in ("about", "who", "role", "since") if said[name])
+    log = visit.look_at_log(f"console: looks{asked}", purpose=purpose)
+    found = chosen_looks(
+        log,
+        visit.deployment.keys,
+        persons=persons,
+        who=said["who"] or None,
+        role="decisions" if said["role"] == "governance" else said["role"] or None,
+        since=dt.datetime.combine(since, dt.time.min) if since else None,
+    )
+    return visit.page(
+        "governance/looks.html", found=found[:_SHOWN_AT_MOST], more=len(found) - _SHOWN_AT_MOST, said=said, roles=ROLES
+    )
+
+
+@PAGES.get("/governance/seals", may=_ONLY, audits="looks")
+def seals(visit: Visit) -> Response:
+    """That there are seals, when they were made and by whom: not between whom, nor why, which could tell it."""
+    visit.look_at_log("console: that there are seals", purpose="oversight of seals")
+    every = visit.deployment.decisions.listed(governance=True)
+    undone = {entry["undoes"]: entry for entry in every if entry["undoes"]}
+    found = [{**entry, "undone_by": undone.get(entry["decision_id"])} for entry in every if entry["kind"] == "seal"]
+    return visit.page("governance/seals.html", seals=found[::-1])
+
+
+@PAGES.get("/governance/waivers", may=_ONLY, audits="looks")
+def waivers(visit: Visit) -> Response:
+    """What fails and was said not to count, by whom and until when; never which row."""
+    visit.look_at_log("console: waivers", purpose="oversight of waivers")
+    found: list[dict[str, Any]] = [
+        {**act, "of_one_row": act["row_key"] is not None}
+        for act in visit.deployment.quality_acts.listed()
+        if act["kind"] == "waive"
+    ]
+    today = visit.deployment.local(visit.now).date()
+    return visit.page("governance/waivers.html", waivers=found[::-1], today=today)
+
+
+@PAGES.get("/governance/sign-ins", may=_ONLY, audits="looks")
+def sign_ins(visit: Visit) -> Response:
+    visit.look_at_log("console: sign-ins", purpose="oversight of accounts")
+    accounts = visit.deployment.accounts
+    return visit.page(
+        "governance/sign_ins.html",
+        accounts=accounts.all(),
+        events=accounts.events()[:_SHOWN_AT_MOST],
+        shown=_SHOWN_AT_MOST,
+    )
+
+
+@PAGES.get("/governance/policy", may=_ONLY, audits="nothing")
+def policy(visit: Visit) -> Response:
+    """Who sees what, as the marts are built: the policy itself says nothing of anybody."""
+    return visit.page("governance/policy.html", policy=visit.deployment.policy)

@@ -1,0 +1,71 @@
+"""What governance reads: the record of what people did, and nothing of anybody's case."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from tests.console.conftest import Desk
+
+
+def _looks(desk: Desk, **said: str) -> str:
+    data = {"purpose": "her father asks", "about": "", "who": "", "role": "", "since": "", **said}
+    answer = desk.client("governance").post("/governance/looks", data, on="/governance/looks")
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def test_who_looked_at_whom_is_told_and_telling_it_is_a_look(desk: Desk) -> None:
+    client = desk.client("practitioner")
+    for person in ("p-amina", "p-jo"):
+        client.post("/children/open", {"person_id": person, "purpose": f"visit to {person}"}, on="/children")
+        client.get(f"/children/{person}")
+    page = _looks(desk, about="p-jo")
+    assert "visit to p-jo" in page and "visit to p-amina" not in page and "practitioner" in page
+    assert "1 look" in _looks(desk, who="practitioner", about="p-amina", role="practitioner")
+    assert "2 looks" in _looks(desk, role="practitioner", since="02/03/2026")
+    assert "No such look" in _looks(desk, role="practitioner", since="03/03/2026")
+    last = desk.looks()[-1]
+    assert (last.role, last.who, last.purpose) == ("decisions", "governance", "her father asks")
+    assert "since=03/03/2026" in last.question
+    assert "Hart" not in page and "Khan" not in page
+
+
+def test_looks_are_not_told_without_what_for(desk: Desk) -> None:
+    answer = desk.client("governance").post(
+        "/governance/looks", {"purpose": "", "since": "soon"}, on="/governance/looks"
+    )
+    assert answer.status_code == 400 and "Enter what you look for" in answer.text and "must be a date" in answer.text
+    assert desk.looks() == []
+
+
+def test_of_a_seal_governance_sees_that_there_is_one(desk: Desk) -> None:
+    taken = desk.deployment.decisions.add(
+        "seal", "social_care.ssd:s1", "health.fhir:h2", "adopted, file 7", "s.worker", dt.datetime(2026, 3, 1)
+    )
+    page = desk.client("governance").get("/governance/seals").text
+    assert taken.decision_id in page and "s.worker" in page and "stands" in page
+    assert "ssd:s1" not in page and "fhir:h2" not in page and "adopted" not in page
+    assert desk.looks()[-1].question == "console: that there are seals"
+
+
+def test_waivers_are_shown_with_who_and_why_and_without_the_row(desk: Desk) -> None:
+    said = {"reason": "known, <b>being mended</b>", "author": "q.officer", "decided_at": dt.datetime(2026, 3, 1)}
+    until, today = dt.date(2026, 3, 9), dt.date(2026, 3, 2)
+    acts = desk.deployment.quality_acts
+    acts.until("waive", "health.fhir", "postcode is one", [None, "secret-row-7"], until, today=today, **said)  # type: ignore[arg-type]
+    page = desk.client("governance").get("/governance/waivers").text
+    assert "one row" in page and "the whole standard" in page and "9 March 2026" in page and "secret-row" not in page
+    assert "&lt;b&gt;being mended" in page and "q.officer" in page
+
+
+def test_accounts_and_sign_ins_are_shown_without_names_that_were_only_tried(desk: Desk) -> None:
+    for _ in range(5):
+        desk.browser().post("/sign-in", {"name": "my password by mistake", "password": "x"}, on="/sign-in")
+    desk.account("quality", agencies=("police",), name="q.officer")
+    page = desk.client("governance").get("/governance/sign-ins").text
+    assert "q.officer" in page and "Police" in page and "locked" in page and "by mistake" not in page
+
+
+def test_the_policy_is_shown_as_it_is(shared_desk: Desk) -> None:
+    page = shared_desk.client("governance").get("/governance/policy").text
+    assert "Says what for with every look" in page and "birth month" in page

@@ -1,0 +1,63 @@
+"""Who looked at what, chosen from the access log: by whom it named, who looked, in which role, since when.
+
+What must not live here: writing looks (access_log.py), and proving that they are whole (journal.py).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+
+from warehouse.access import pseudonym
+from warehouse.access_log import AccessLog, Look
+from warehouse.keys import ROLES, Keys
+
+GOVERNANCE = "decisions"  # the key under which looks at the log and at seals are noted
+
+
+def looks(
+    log: AccessLog,
+    keys: Keys,
+    *,
+    persons: Iterable[str] = (),
+    who: str | None = None,
+    role: str | None = None,
+    since: dt.datetime | None = None,
+) -> list[dict[str, Any]]:
+    """Looks, newest first: at, who, role, action, purpose, load_id, rows, about, question, shown.
+
+    With `persons` (identifiers of people or records as marts show them) those that named one of them, under a pseudonym too, and those
+    that named nobody and so may have.
+    """
+    named = set(persons)
+    found = []
+    for look in log.looks([role] if role else [*ROLES, GOVERNANCE]):
+        if (who is not None and look.who != who) or (since is not None and look.at < since):
+            continue
+        if named and not _may_be_about(look, named, keys):
+            continue
+        found.append(
+            {
+                "at": look.at,
+                "who": look.who,
+                "role": "governance" if look.role == GOVERNANCE else look.role,
+                "action": look.action,
+                "purpose": look.purpose,
+                "load_id": look.load_id,
+                "rows": look.rows,
+                "about": "not told" if look.shown is None else f"{len(look.shown)} identifiers",
+                "question": look.question,
+                "shown": None if look.shown is None else sorted(look.shown),
+            }
+        )
+    return found[::-1]
+
+
+def _may_be_about(look: Look, named: set[str], keys: Keys) -> bool:
+    if look.role == GOVERNANCE:
+        return any(name in look.question for name in named)
+    if look.shown is None:
+        return True
+    salt = keys.pseudonym_salt(look.role)
+    return bool(look.shown & (named | {pseudonym(salt, name) for name in named}))
