@@ -7,6 +7,7 @@ import datetime as dt
 import os
 import shutil
 import sqlite3
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,32 @@ ROOT = Path(__file__).parents[2]
 EXTRACTED = dt.datetime(2026, 11, 10, 5, 0, tzinfo=dt.UTC)
 
 
+@cache
+def expectations(folder: Path) -> dict[str, Any]:
+    """What a folder's sample must become, by feed."""
+    text = (folder / "expected.yaml").read_text(encoding="utf-8")
+    return dict(yaml.load(text, Loader=yaml.CSafeLoader))
+
+
 def samples() -> list[tuple[str, Path]]:
     """(feed, folder) of every sample of every agency folder, and of the shipped mappings."""
     folders = [ROOT / "connectors" / name / "sample" for name in agencies()] + [ROOT / "mappings" / "sample"]
     return [
-        (feed, folder)
-        for folder in folders
-        if (folder / "expected.yaml").exists()
-        for feed in yaml.safe_load((folder / "expected.yaml").read_text(encoding="utf-8"))
+        (feed, folder) for folder in folders if (folder / "expected.yaml").exists() for feed in expectations(folder)
     ]
+
+
+@pytest.mark.parametrize("agency", sorted(agencies()))
+def test_an_agencys_folder_has_its_data_card_and_a_sample_of_every_feed(agency: str) -> None:
+    folder = ROOT / "connectors" / agency
+    assert (folder / "README.md").exists(), (
+        f"connectors/{agency} has no README.md: the data card says what it is and whom to ask"
+    )
+    of_agency = {feed.id for feed in agencies()[agency].feeds}
+    shown = {feed for feed, _ in samples()}
+    assert of_agency <= shown, (
+        f"connectors/{agency}/sample/expected.yaml says nothing of {', '.join(sorted(of_agency - shown))}"
+    )
 
 
 def as_sqlite(folder: Path, path: Path) -> None:
@@ -79,7 +97,7 @@ def as_expected(value: Any) -> Any:
 def test_a_sample_becomes_what_its_agency_says(
     feed: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = yaml.safe_load((folder / "expected.yaml").read_text(encoding="utf-8"))[feed]
+    expected = expectations(folder)[feed]
     monkeypatch.setattr("pipelines.line.utc_now", lambda: EXTRACTED.replace(tzinfo=None))
     with open_line(deployment(feed, folder, expected, tmp_path), {}) as line:
         night = line.open_night(EXTRACTED.date())
