@@ -13,11 +13,14 @@ from zoneinfo import ZoneInfo
 from console.accounts import Accounts
 from console.marts import Marts
 from console.sessions import Sessions
+from linkage.models import Models
 from warehouse.access import Policy, load_policy
 from warehouse.access_log import AccessLog
+from warehouse.clerical_samples import ClericalSamples
 from warehouse.decisions import Decisions
 from warehouse.keys import Keys
 from warehouse.quality_acts import QualityActs
+from warehouse.review_passes import ReviewPasses
 from warehouse.signal_verdicts import SignalVerdicts
 from warehouse.store import Store
 
@@ -33,6 +36,7 @@ class Deployment:
     address: str = "http://127.0.0.1:8000"
     timezone: str = "Europe/London"
     contacts: Mapping[str, str] = field(default_factory=dict)  # feed -> who mends it at the agency
+    models_dir: Path = Path("models")  # versions of the linkage model beside the shipped one
 
     @property
     def is_https(self) -> bool:
@@ -87,6 +91,18 @@ class Deployment:
     def signal_verdicts(self) -> SignalVerdicts:
         return SignalVerdicts(self.store, self.keys.raw("decisions"))
 
+    @cached_property
+    def samples(self) -> ClericalSamples:
+        return ClericalSamples(self.store, self.keys.raw("decisions"))
+
+    @cached_property
+    def review_passes(self) -> ReviewPasses:
+        return ReviewPasses(self.store, self.keys.raw("decisions"))
+
+    @cached_property
+    def models(self) -> Models:
+        return Models(self.models_dir)
+
     def prepare(self) -> None:
         """Declares every table before the store is opened, which makes those that are missing."""
         for _ in (
@@ -96,6 +112,8 @@ class Deployment:
             self.decisions,
             self.quality_acts,
             self.signal_verdicts,
+            self.samples,
+            self.review_passes,
         ):
             pass
         self.store.engine()

@@ -170,7 +170,10 @@ def picture(steps: list[dict[str, Any]]) -> list[str]:
             bar[even] = "|"
         lines.append(f"{step['words']:<{widest}}  {step['bits']:+7.1f}  {''.join(bar).rstrip()}")
     total = steps[-1]["sum"]
-    # Beyond 50 bits a float calls it certain, which nothing is.
-    odds = f"1 in {2 ** min(-total, 50):,.0f}" if total < 0 else f"{2 ** min(total, 50):,.0f} to 1"
-    lines.append(f"{'together':<{widest}}  {total:+7.1f}  odds of {odds}")
+    lines.append(f"{'together':<{widest}}  {total:+7.1f}  odds of {odds(total)}")
     return lines
+
+
+def odds(bits: float) -> str:
+    """Bits as odds that people know. Beyond 50 a float calls it certain, which nothing is."""
+    return f"1 in {2 ** min(-bits, 50):,.0f}" if bits < 0 else f"{2 ** min(bits, 50):,.0f} to 1"

@@ -31,6 +31,7 @@ from warehouse.land import Arrived, Books, RawTable
 from warehouse.landing import Landing, LandingFileSystem
 from warehouse.publish import ConfiguredFeed, publish
 from warehouse.quality_acts import QualityActs
+from warehouse.review_passes import ReviewPasses
 from warehouse.signal_verdicts import SignalVerdicts
 from warehouse.store import Store
 
@@ -79,7 +80,8 @@ class Line:
         self.signal_verdicts = SignalVerdicts(self.store, keys.raw("decisions"))
         self.samples = ClericalSamples(self.store, keys.raw("decisions"))
         self.access_log = AccessLog(self.store, keys)
-        stores = (self.decisions, self.quality_acts, self.signal_verdicts, self.samples, self.access_log)
+        passes = ReviewPasses(self.store, keys.raw("decisions"))
+        stores = (self.decisions, self.quality_acts, self.signal_verdicts, self.samples, passes, self.access_log)
         accounts = Accounts(self.store, keys.raw("decisions"))
         self.journals = [*(store.journal for store in stores), accounts.journal, accounts.sign_ins]
         # Who is who, where somebody knows it; the links are measured against it, and nothing else is.

@@ -122,4 +122,5 @@ def _deployment(config: Path, address: str = "http://127.0.0.1:8000") -> Deploym
         address=address.rstrip("/"),
         timezone=settings.timezone,
         contacts=settings.contacts(),
+        models_dir=settings.models_path,
     )

@@ -89,13 +89,17 @@ class Desk:
             name = "-and-".join(roles)
             if self.deployment.accounts.find(name) is None:
                 self.account(*roles, agencies=agencies)
-            account = self.deployment.accounts.find(name)
-            assert account is not None
-            client = self.browser()
-            session = self.deployment.sessions.begin(account, self.now[0])
-            client.cookies.set("tessera_session", session.token, domain="127.0.0.1")
-            self._clients[roles] = client
+            self._clients[roles] = self.signed_in(name)
         return self._clients[roles]
+
+    def signed_in(self, name: str) -> Client:
+        """A browser of its own that is signed in with this account."""
+        account = self.deployment.accounts.find(name)
+        assert account is not None
+        client = self.browser()
+        session = self.deployment.sessions.begin(account, self.now[0])
+        client.cookies.set("tessera_session", session.token, domain="127.0.0.1")
+        return client
 
     def looks(self) -> list[Any]:
         """Every look in the access log, oldest first."""

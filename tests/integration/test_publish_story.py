@@ -272,7 +272,8 @@ def _the_rest(story: Story) -> None:
     )  # fmt: skip
     story.insert(
         "potential_match", record_id_a="health.fhir:h1", record_id_b="health.fhir:h2", match_probability=0.9,
-        reason="twins?", load_id=NIGHT_2,
+        reason="twins?", load_id=NIGHT_2, model="tessera-1", levels="given:similar family:exact birth:exact sex:different",
+        bits=2.5, prior_bits=-9.0,
     )  # fmt: skip
     story.insert(
         "quality_result", load_id=NIGHT_2, agency="health", feed="fhir", table_name="patient",

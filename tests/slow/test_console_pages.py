@@ -30,6 +30,7 @@ WHY = "strategy discussion 26/114"
 PAGES = {
     "engineer": ["/", "/tonight", "/tonight/health.fhir", "/password"],
     "quality": ["/tonight"],
+    "reviewer": ["/review", "/review?of=sample", "/review/next", "/review/answers"],
     "practitioner": ["/children", "/children/p-amina", "/children/p-amira", "/children/p-jo?as_of=2026-03-01"],
     "governance": [
         "/governance",
@@ -165,4 +166,23 @@ def test_a_child_prints_with_where_it_came_from(desk: Desk, browser: Browser) ->
     assert page.get_by_text("Printed from Tessera by practitioner").is_visible()
     assert not page.get_by_role("button", name="Sign out").is_visible()
     page.screenshot(path=SHOTS / "print.png", full_page=True)
+    page.context.close()
+
+
+def test_a_reviewer_answers_by_one_key_and_takes_it_back(desk: Desk, browser: Browser) -> None:
+    page = _page(desk, browser, "reviewer")
+    page.goto("/review/next")
+    page.keyboard.press("u")
+    assert page.evaluate("document.activeElement.id") == "note"  # who cannot tell says why
+    page.keyboard.type("sd")
+    assert page.get_by_label("Note").input_value() == "sd"  # while writing, letters are letters
+    page.keyboard.press("Tab")
+    page.keyboard.press("s")
+    page.wait_for_selector("text=Nothing waits in")
+    page.get_by_role("link", name="Take it back").click()
+    page.get_by_text("Take D-").first.click()
+    page.get_by_label("Why it is taken back").first.fill("the wrong key")
+    page.get_by_role("button", name="Take it back").first.click()
+    page.goto("/review")
+    assert page.get_by_text("1 pair waits").count()
     page.context.close()

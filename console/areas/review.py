@@ -1,0 +1,405 @@
+"""Pairs of records that a person decides: what waits, two records side by side, and what was answered.
+
+What must not live here: what an answer does (warehouse/decisions.py, linkage), and the order of the queue (ranked_potential_match.sql).
+A pair's address is a keyed digest: the records' own keys are pupil numbers and the like, and do not belong in a browser's history.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any
+
+from starlette.responses import Response
+
+from console import words
+from console.routes import Pages
+from console.visit import LONGEST_TEXT, Reading, Refused, Visit, not_found
+from linkage.explain import odds, waterfall
+from linkage.models import ModelError
+from linkage.review import agreement
+from warehouse import query as querying
+from warehouse.decisions import DecisionError
+
+ORDER = 30
+PAGES = Pages()
+REVIEWER = ("reviewer",)
+PER_PAGE = 50
+
+LISTS = {
+    "queue": "Questions",
+    "sample": "Random sample",
+    "second": "Second look",
+}
+ANSWERS = {
+    "same": ("must_link", "the same person"),
+    "different": ("cannot_link", "two people"),
+    "seal": ("seal", "an old and a new identity, kept apart"),
+}
+UNSURE = "unsure"
+KINDS = {"must_link": "the same person", "cannot_link": "two people", "undo": "taken back"}
+
+# In the order in which they are read; what is not listed here comes after them.
+ATTRIBUTES = {
+    "source": "Told by",
+    "role": "Told of as",
+    "given_names": "Given names",
+    "family_name": "Family name",
+    "other_names": "Other names",
+    "birth_date": "Date of birth",
+    "expected_birth_date": "Expected on",
+    "sex": "Sex",
+    "ethnicity": "Ethnicity",
+    "nhs_number": "NHS number",
+    "upn": "Pupil number (UPN)",
+    "postcode": "Postcode",
+    "other_postcodes": "Other postcodes",
+}
+# What says nothing of whether two records are one person.
+_NOT_COMPARED = ("source", "role")
+_PAIRS = """
+    SELECT record_id_a, record_id_b, person_id_a, person_id_b, safety_relevant, agencies, agencies_gained, records_joined, load_id,
+           match_probability, reason, model, levels, bits, prior_bits
+    FROM potential_matches ORDER BY safety_relevant DESC, agencies_gained DESC, records_joined DESC, record_id_a, record_id_b
+"""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A pair of records that waits for somebody, and what the mart says of the question; nothing for a pair of a sample."""
+
+    key: str
+    records: tuple[str, str]
+    question: Mapping[str, Any]
+
+
+# Lists
+
+
+@PAGES.get(
+    "/review",
+    may=REVIEWER,
+    audits="looks",
+    menu="Review matches",
+    hint="Decide whether two records are about one person.",
+)
+def waiting(visit: Visit) -> Response:
+    which = visit.query("of", LISTS, "queue")
+    with visit.look(f"review: {LISTS[which].lower()}") as reading:
+        lists = {name: _waiting(visit, reading, name) for name in LISTS}
+        pages = max(1, -(-len(lists[which]) // PER_PAGE))
+        page = min(pages, _number(visit.query("page", default="1")))
+        shown = lists[which][(page - 1) * PER_PAGE : page * PER_PAGE]
+        reading.names(*(record for pair in shown for record in pair.records))
+    answers = visit.deployment.decisions.answers()
+    mine = [answer for answer in answers if answer["author"] == visit.account.name]
+    return visit.page(
+        "review/waiting.html",
+        which=which,
+        lists=LISTS,
+        counts={name: len(pairs) for name, pairs in lists.items()},
+        pairs=shown,
+        page=page,
+        pages=pages,
+        first=(page - 1) * PER_PAGE + 1,
+        answered=len(mine),
+        agreement=[row for row in agreement(answers) if visit.account.name in row["reviewers"].split(", ")],
+    )
+
+
+@PAGES.get("/review/next", may=REVIEWER, audits="looks")
+def following(visit: Visit) -> Response:
+    """On to the first pair that waits."""
+    which, blind = _mode(visit)
+    with visit.look("review: the next pair") as reading:
+        pairs = _waiting(visit, reading, which)
+    taken = visit.query("taken")
+    said = f"&taken={taken}" if re.fullmatch(r"[A-Z0-9-]{1,40}|passed", taken) else ""
+    if not pairs:
+        return visit.page("review/done.html", which=which, lists=LISTS, taken=taken if said else "")
+    return visit.go(f"/review/pairs/{pairs[0].key}?{_as_address(which, blind)}{said}")
+
+
+@PAGES.get("/review/pairs/{key}", may=REVIEWER, audits="looks")
+def pair(visit: Visit, key: str) -> Response:
+    return _pair_page(visit, key, *_mode(visit))
+
+
+@PAGES.post("/review/pairs/{key}", may=REVIEWER, audits="acts")
+def decide(visit: Visit, key: str) -> Response:
+    which = visit.form.get("of", "queue")
+    which = which if which in LISTS else "queue"
+    blind = which != "queue" or visit.form.get("blind") == "yes"
+    answer = visit.choice("answer", "an answer", (*ANSWERS, UNSURE))
+    note = visit.text("note", "a note", required=answer in ("seal", UNSURE), longest=LONGEST_TEXT)
+    if visit.faults:
+        return _pair_page(visit, key, which, blind, 400)
+    with visit.look("review: an answer") as reading:
+        chosen = _find(visit, reading, key)
+        seen = _compared(reading, chosen)
+    decisions = visit.deployment.decisions
+    if visit.form.get("known", "") != _standing(visit, chosen):
+        visit.faults["answer"] = (
+            "Somebody answered this pair while you were reading it, and your answer was not taken. If you still want to, answer again."
+        )
+        return _pair_page(visit, key, which, blind, 409)
+    if answer == UNSURE:
+        visit.deployment.review_passes.take(*chosen.records, note, visit.account.name, visit.now)
+        return visit.go(f"/review/next?{_as_address(which, blind)}&taken=passed")
+    reason = ". ".join(part for part in (note.rstrip("."), _in_words(seen)) if part)
+    try:
+        taken = decisions.add(ANSWERS[answer][0], *chosen.records, reason, visit.account.name, visit.now)
+    except DecisionError as refused:
+        visit.faults["answer"] = f"This answer cannot stand beside others: {refused}"
+        return _pair_page(visit, key, which, blind, 409)
+    return visit.go(f"/review/next?{_as_address(which, blind)}&taken={taken.decision_id}")
+
+
+# What was answered
+
+
+@PAGES.get("/review/answers", may=REVIEWER, audits="looks")
+def answers(visit: Visit) -> Response:
+    return _answers_page(visit)
+
+
+@PAGES.post("/review/answers/{decision}/undo", may=REVIEWER, audits="acts")
+def undo(visit: Visit, decision: str) -> Response:
+    reason = visit.text("reason", "why the answer is taken back", longest=LONGEST_TEXT)
+    if visit.faults:
+        return _answers_page(visit, 400)
+    try:
+        visit.deployment.decisions.undo(decision, reason, visit.account.name, visit.now)
+    except DecisionError:
+        raise Refused(
+            409, "That answer cannot be taken back", "There is none of that number, or it was taken back already."
+        ) from None
+    return visit.go("/review/answers")
+
+
+def _answers_page(visit: Visit, status: int = 200) -> Response:
+    everybody = visit.query("of") == "all"
+    listed = [entry for entry in reversed(visit.deployment.decisions.listed()) if entry["kind"] in KINDS]
+    shown = [entry for entry in listed if everybody or entry["author"] == visit.account.name][:PER_PAGE]
+    with visit.look("review: what was answered") as reading:
+        reading.names(*(entry[name] for entry in shown for name in ("record_id_a", "record_id_b")))
+    return visit.page("review/answers.html", status, answers=shown, everybody=everybody, kinds=KINDS, most=PER_PAGE)
+
+
+# Finding pairs
+
+
+def _waiting(visit: Visit, reading: Reading, which: str) -> list[Pair]:
+    """The pairs of a list that wait for whoever asks, in the order in which they are best decided; those they passed on come last."""
+    deployment, me = visit.deployment, visit.account.name
+    decided = {(entry["record_id_a"], entry["record_id_b"]): entry for entry in deployment.decisions.as_pairs()}
+    found = _all(visit, reading, which)
+    if which == "second":
+        mine = {
+            (entry["record_id_a"], entry["record_id_b"])
+            for entry in deployment.decisions.answers()
+            if entry["author"] == me
+        }
+        open_to_me = [pair for pair in found if pair.records in decided and pair.records not in mine]
+        # Of a seal nothing is said: neither that somebody answered, nor what.
+        open_to_me = [pair for pair in open_to_me if decided[pair.records]["kind"] != "seal"]
+    else:
+        open_to_me = [pair for pair in found if pair.records not in decided]
+    passed = {
+        (entry["record_id_a"], entry["record_id_b"])
+        for entry in deployment.review_passes.all()
+        if entry["author"] == me
+    }
+    return sorted(open_to_me, key=lambda pair: pair.records in passed)
+
+
+def _all(visit: Visit, reading: Reading, which: str) -> list[Pair]:
+    """The pairs of a list that the mart holds, whoever answered them."""
+    if which == "sample":
+        samples = visit.deployment.samples
+        drawn = [(entry["record_id_a"], entry["record_id_b"]) for entry in samples.of(samples.newest())]
+        held = {
+            (row["record_id_a"], row["record_id_b"])
+            for row in querying.rows(reading.con, "SELECT DISTINCT record_id_a, record_id_b FROM review_pairs")
+        }
+        return [Pair(_key(visit, records), records, {}) for records in drawn if records in held]
+    rows = querying.rows(reading.con, _PAIRS)  # noted as shown once a page shows them
+    return [
+        Pair(_key(visit, records), records, row)
+        for row in rows
+        for records in [(str(row["record_id_a"]), str(row["record_id_b"]))]
+    ]
+
+
+def _find(visit: Visit, reading: Reading, key: str) -> Pair:
+    for which in ("queue", "sample"):
+        for found in _all(visit, reading, which):
+            if hmac.compare_digest(found.key.encode(), key.encode()):
+                return found
+    raise Refused(
+        404,
+        "This pair is not asked any more",
+        "A night has gone by in which it was decided, or a source has changed what it says.",
+        "Go on with the next one under Review matches.",
+    )
+
+
+def _key(visit: Visit, records: tuple[str, str]) -> str:
+    secret = visit.deployment.keys.raw("decisions")
+    return hmac.new(secret, "\0".join(("pair", *records)).encode(), "sha256").hexdigest()[:24]
+
+
+def _standing(visit: Visit, chosen: Pair) -> str:
+    """The number of the decision that counts for the pair, which an answer must have known of; seals are no answer here."""
+    for entry in visit.deployment.decisions.as_pairs():
+        if (entry["record_id_a"], entry["record_id_b"]) == chosen.records and entry["kind"] != "seal":
+            return str(entry["decision_id"])
+    return ""
+
+
+# Side by side
+
+
+def _pair_page(visit: Visit, key: str, which: str, blind: bool, status: int = 200) -> Response:
+    with visit.look("review: a pair") as reading:
+        chosen = _find(visit, reading, key)
+        reading.names(*chosen.records)
+        compared = _compared(reading, chosen)
+        waiting = len(_waiting(visit, reading, which))
+    blind = blind or which != "queue" or not chosen.question
+    return visit.page(
+        "review/pair.html",
+        status,
+        pair=chosen,
+        which=which,
+        lists=LISTS,
+        blind=blind,
+        waiting=waiting,
+        compared=compared,
+        steps=(steps := [] if blind else _steps(visit, chosen.question)),
+        odds=odds(steps[-1]["sum"]) if steps else "",
+        known=_standing(visit, chosen),
+        taken=visit.query("taken"),
+        note=visit.form.get("note", ""),
+        address=_as_address(which, blind),
+    )
+
+
+def _compared(reading: Reading, chosen: Pair) -> list[dict[str, Any]]:
+    """What both records say, attribute by attribute: label, the two values in pieces (text, whether it differs), and how they compare."""
+    rows = querying.rows(
+        reading.con,
+        "SELECT attribute, value_a, value_b FROM review_pairs WHERE record_id_a = $a AND record_id_b = $b",
+        {"a": chosen.records[0], "b": chosen.records[1]},
+    )
+    if not rows:
+        raise not_found("pair")
+    order = {name: place for place, name in enumerate(ATTRIBUTES)}
+    told = []
+    for row in sorted(rows, key=lambda row: (order.get(row["attribute"], len(order)), row["attribute"])):
+        name = row["attribute"]
+        a, b = (_told(name, row[side]) for side in ("value_a", "value_b"))
+        a_pieces, b_pieces = _pieces(a, b) if name not in _NOT_COMPARED else (_whole(a), _whole(b))
+        verdict = "" if name in _NOT_COMPARED else _verdict(a, b)
+        told.append(
+            {
+                "name": name,
+                "label": ATTRIBUTES.get(name, name.replace("_", " ")),
+                "a": a_pieces,
+                "b": b_pieces,
+                "verdict": verdict,
+            }
+        )
+    return told
+
+
+def _told(name: str, value: str | None) -> str | None:
+    """What one side says, codes in words."""
+    if value is None:
+        return None
+    if name == "source":
+        told_by, _, feed = value.partition(".")
+        return f"{words.agency(told_by)} ({feed})"
+    return words.said_of(name, value)
+
+
+def _verdict(a: str | None, b: str | None) -> str:
+    if not a or not b:
+        return "one side only"
+    mine, others = _said(a), _said(b)
+    if mine == others:
+        return "same"
+    return "partly the same" if mine & others else "different"
+
+
+def _said(value: str) -> set[str]:
+    return {part.strip().casefold() for part in value.split("|")}
+
+
+def _whole(value: str | None) -> list[tuple[str, bool]]:
+    return [(value, False)] if value else []
+
+
+def _pieces(a: str | None, b: str | None) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
+    """Both values cut where they differ. Words that have little in common are marked whole: letters they share tell nothing."""
+    if not a or not b:
+        return _whole(a), _whole(b)
+    match = SequenceMatcher(None, a.casefold(), b.casefold(), autojunk=False)
+    if match.ratio() < 0.5 or len(a.casefold()) != len(a) or len(b.casefold()) != len(b):
+        differ = a.casefold() != b.casefold()
+        return [(a, differ)], [(b, differ)]
+    one, other = [], []
+    for what, a_from, a_to, b_from, b_to in match.get_opcodes():
+        if a_to > a_from:
+            one.append((a[a_from:a_to], what != "equal"))
+        if b_to > b_from:
+            other.append((b[b_from:b_to], what != "equal"))
+    return one, other
+
+
+def _in_words(compared: Iterable[Mapping[str, Any]]) -> str:
+    """What the reviewer had before them, without a value: the reason that stands in the ledger beside their note."""
+    by: dict[str, list[str]] = {}
+    for row in compared:
+        if row["verdict"]:
+            by.setdefault(row["verdict"], []).append(str(row["label"]).lower())
+    return "Seen side by side: " + "; ".join(
+        f"{verdict}: {', '.join(by[verdict])}"
+        for verdict in ("same", "partly the same", "different", "one side only")
+        if verdict in by
+    )
+
+
+def _steps(visit: Visit, question: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The weights of the pair, each with its bar in hundredths of the picture's width."""
+    if not question.get("model"):
+        return []
+    try:
+        model = visit.deployment.models.read(question["model"])
+    except ModelError:
+        return []
+    steps = waterfall(model, question["prior_bits"], question["levels"], question["bits"])
+    sums = [0.0, *(step["sum"] for step in steps)]
+    low, high = min(sums), max(sums)
+    scale = 100 / ((high - low) or 1.0)
+    for before, step in zip(sums, steps, strict=False):
+        left, right = sorted((before, step["sum"]))
+        step |= {"left": round((left - low) * scale, 1), "width": max(round((right - left) * scale, 1), 0.8)}
+        step["even"] = round((0.0 - low) * scale, 1)
+    return steps
+
+
+def _mode(visit: Visit) -> tuple[str, bool]:
+    which = visit.query("of", LISTS, "queue")
+    return which, which != "queue" or visit.query("blind") == "yes"
+
+
+def _as_address(which: str, blind: bool) -> str:
+    return f"of={which}" + ("&blind=yes" if blind and which == "queue" else "")
+
+
+def _number(said: str) -> int:
+    return max(1, int(said)) if said.isdecimal() and len(said) < 7 else 1
