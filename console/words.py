@@ -49,12 +49,18 @@ HOW_LINKED = {
 
 def agency(code: str | None) -> str:
     """An agency's name; one that nobody knew of when this was written is said as its folder is called."""
-    return AGENCIES.get(code or "", plain(code).capitalize())
+    return AGENCIES.get(code or "", ucfirst(plain(code)))
 
 
 def plain(code: str | None) -> str:
     """A code of ours as words: professional_opinion becomes professional opinion."""
-    return (code or "").replace("_", " ")
+    said = (code or "").replace("_", " ")
+    return re.sub(r"\bgp\b", "GP", "not said what" if said == "unmapped" else said)
+
+
+def ucfirst(said: str) -> str:
+    """With a capital, and the rest as it is: GP stays GP."""
+    return said[:1].upper() + said[1:]
 
 
 def day(value: dt.date | dt.datetime | None) -> str:
@@ -134,6 +140,6 @@ def filters(local: Callable[[dt.datetime], dt.datetime]) -> dict[str, Callable[.
         "how_linked": lambda code: HOW_LINKED.get(code or "", plain(code)),
         "said_of": said_of,
         "uk_dates": uk_dates,
-        "ucfirst": lambda text: text[:1].upper() + text[1:],
+        "ucfirst": ucfirst,
         "numbers": lambda value: f"{value:%d/%m/%Y}" if value else "",
     }

@@ -62,7 +62,9 @@ class Store:
         if self._engine is None:
             if self._url.startswith("sqlite:///"):
                 Path(self._url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-            engine = sa.create_engine(self._url)
+            # Writers of a SQLite file take turns; its own five seconds of patience are too few for a roomful of them.
+            patience = {"timeout": 30} if self._url.startswith("sqlite:") else {}
+            engine = sa.create_engine(self._url, connect_args=patience)
             try:
                 self.metadata.create_all(engine)
                 self._add_new_columns(engine)

@@ -199,16 +199,24 @@ def _beside(mart: Reading, person_id: str) -> dict[str, list[dict[str, Any]]]:
     asked = {"person_id": person_id}
     return {
         "relationships": mart.rows(
-            "WITH named AS (SELECT person_id, arg_max(concat_ws(' ', given_names, family_name), loaded_at) AS name FROM records "
-            "WHERE person_id IN (SELECT other_person_id FROM relationships WHERE person_id = $person_id) GROUP BY 1) "
-            "SELECT r.other_person_id, coalesce(nullif(named.name, ''), any_value(r.other_name)) AS name, r.relationship, "
-            "bool_or(r.same_household) AS together, list(DISTINCT r.agency ORDER BY r.agency) AS agencies, min(r.valid_from) AS since, "
-            "if(count(*) = count(r.valid_to), max(r.valid_to), NULL) AS until, "
-            "r.other_person_id IN (SELECT person_id FROM children) AS is_child "
-            "FROM relationships r LEFT JOIN named ON named.person_id = r.other_person_id "
-            "WHERE r.person_id = $person_id AND r.retracted_at IS NULL "
-            "GROUP BY r.other_person_id, named.name, r.relationship, r.other_name "
-            "ORDER BY together DESC NULLS LAST, r.relationship, name",
+            """
+            WITH named AS (
+                SELECT person_id, arg_max(concat_ws(' ', given_names, family_name), loaded_at) AS name FROM records
+                WHERE person_id IN (SELECT other_person_id FROM relationships WHERE person_id = $person_id) GROUP BY 1
+            ),
+            told AS (
+                SELECT r.*, coalesce(nullif(named.name, ''), r.other_name) AS name
+                FROM relationships r LEFT JOIN named ON named.person_id = r.other_person_id
+                WHERE r.person_id = $person_id AND r.retracted_at IS NULL
+            )
+            -- What several sources say of one name is one line: whether it is one person is not said by it.
+            SELECT arg_max(name, loaded_at) AS name, relationship, bool_or(same_household) AS together,
+                   list(DISTINCT other_person_id) FILTER (other_person_id IS NOT NULL) AS others,
+                   list(DISTINCT agency ORDER BY agency) AS agencies, min(valid_from) AS since,
+                   if(count(*) = count(valid_to), max(valid_to), NULL) AS until
+            FROM told GROUP BY lower(name), relationship
+            ORDER BY together DESC NULLS LAST, relationship, name
+            """,
             asked,
         ),
         "links": mart.rows(
@@ -247,9 +255,8 @@ def _drawn(found: Picture, relationships: list[dict[str, Any]]) -> Any:
     for row in found.household:
         around[row["person_id"]] = [row["name"] or "name not known", [], row["until"] is None]
     for row in relationships:
-        one = around.setdefault(
-            row["other_person_id"] or row["name"] or "", [row["name"] or "name not known", [], False]
-        )
+        key = next((other for other in row["others"] or [] if other in around), (row["name"] or "").lower())
+        one = around.setdefault(key, [row["name"] or "name not known", [], False])
         one[1].append(plain(row["relationship"]))
         one[2] = one[2] or bool(row["together"])
     others = [

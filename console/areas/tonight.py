@@ -47,8 +47,8 @@ def tonight(visit: Visit) -> Response:
                 GROUP BY ALL
             )
             SELECT loads.*, coalesce(silent.alarms, []) AS alarms, series.received AS series,
-                   loads.load_id = (SELECT load_id FROM mart) AS came_tonight,
-                   date_diff('day', loads.date, (SELECT date FROM mart)) AS days_ago,
+                   loads.load_seq = (SELECT max(load_seq) FROM loads) AS came_tonight,
+                   date_diff('day', loads.date, (SELECT max(date) FROM loads)) AS days_ago,
                    coalesce(loads.received = landed + unchanged + superseded + quarantined, true) AS balances
             FROM loads JOIN newest USING (agency, feed, load_seq) JOIN series USING (agency, feed)
             LEFT JOIN silent USING (agency, feed) ORDER BY agency, feed
@@ -60,7 +60,7 @@ def tonight(visit: Visit) -> Response:
             _changes(
                 mart.rows(
                     "SELECT change, count(*) AS people FROM identity_changes "
-                    "WHERE load_id = (SELECT load_id FROM mart) GROUP BY 1"
+                    "WHERE load_id = (SELECT arg_max(load_id, load_seq) FROM loads) GROUP BY 1"
                 )
             )
             if engineer
@@ -72,7 +72,7 @@ def tonight(visit: Visit) -> Response:
             "FROM quality_standards WHERE failed > 0 OR status = 'broken' GROUP BY 1 "
             "ORDER BY list_position(['critical', 'warning', 'info'], severity)"
         )
-        about = mart.one("SELECT load_id, date FROM mart") or {}
+        about = mart.one("SELECT arg_max(date, load_seq) AS date FROM loads") or {}
     for feed in feeds:
         feed["state"], feed["tone"] = STATES.get(feed["status"], (str(feed["status"]).replace("_", " "), "care"))
         feed["picture"] = trend(feed["series"], _in_words(feed["series"]))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 
+from console import areas
 from console.accounts import ROLES
 from console.app import check_declared
 from console.routes import ANYBODY, Pages, Route, UndeclaredRouteError, declared_routes
@@ -48,6 +50,35 @@ def test_nobody_is_led_to_signing_in(shared_desk: Desk, route: Route) -> None:
     else:
         assert answer.status_code == 303 and answer.headers["location"].startswith("/sign-in")
     assert not {"Khan", "Hart"} & set(answer.text.split())
+
+
+HOSTILE = (
+    "<script>alert(1)</script>", "'; DROP TABLE children; --", '=cmd|"/c calc"!A1', "{{ 7 * 7 }}{% include '/etc/passwd' %}",
+    "\u202e\u0000\ud7ff\U0001f600", "../../../../etc/passwd", "x" * 20_000,
+)  # fmt: skip
+# Whatever fields the pages read, a new page's too.
+FIELDS = sorted(
+    {
+        name
+        for path in Path(areas.__file__).parent.glob("*.py")
+        for name in re.findall(r'(?:text|date|choice|form\.get)\(\s*"(\w+)"', path.read_text(encoding="utf-8"))
+    }
+)
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "POST"], ids=lambda route: route.path)
+def test_hostile_text_in_every_field_breaks_nothing(desk: Desk, route: Route) -> None:
+    assert len(FIELDS) >= 10
+    for hostile in HOSTILE:
+        client = desk.client() if route.may == ANYBODY else desk.client(route.may[0])
+        form = "/sign-in" if route.may == ANYBODY else "/password"
+        answer = client.post(
+            _at(route), dict.fromkeys(FIELDS, hostile) if len(hostile) < 9_999 else {FIELDS[0]: hostile}, on=form
+        )
+        assert answer.status_code < 500, answer.text
+        assert "<script>alert" not in answer.text and "49" not in re.findall(r'value="([^"]*)"', answer.text)
+        if route.path == "/sign-out":
+            return
 
 
 def test_a_page_that_may_be_seen_by_anybody_is_about_signing_in_alone() -> None:
