@@ -10,6 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from connectors.contract import Feed
+from connectors.registry import feeds as declared_feeds
 from console.accounts import Accounts
 from console.marts import Marts
 from console.sessions import Sessions
@@ -37,6 +39,7 @@ class Deployment:
     timezone: str = "Europe/London"
     contacts: Mapping[str, str] = field(default_factory=dict)  # feed -> who mends it at the agency
     models_dir: Path = Path("models")  # versions of the linkage model beside the shipped one
+    feeds: Mapping[str, Feed] = field(default_factory=declared_feeds)  # those configured, with their options
 
     @property
     def is_https(self) -> bool:

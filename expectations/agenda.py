@@ -54,6 +54,29 @@ def broken(standards: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted(found, key=lambda row: (_SEVERITIES.index(row["severity"]), row["feed"], row["expectation"]))
 
 
+def not_run(standards: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Standards that had not what they need, by feed and reason, most first. That is not a pass."""
+    why: dict[tuple[str, str], list[str]] = {}
+    for row in standards:
+        if row["status"] == "not_run":
+            why.setdefault((row["feed"], row["message"]), []).append(row["expectation"])
+    found = [
+        {"feed": feed, "not_run_because": reason, "standards": len(names), "which": ", ".join(names)}
+        for (feed, reason), names in why.items()
+    ]
+    return sorted(found, key=lambda row: -int(row["standards"]))
+
+
+def why_not_waived(standard: Mapping[str, Any]) -> str:
+    """Why a standard cannot be waived; empty where it can."""
+    if standard["severity"] != "critical":
+        return ""
+    return (
+        f"{standard['expectation']} is critical: while it fails {standard['feed']} stands still, and no waiver moves it. "
+        "Have it put right, or change its severity in the contract"
+    )
+
+
 def steps(standards: Sequence[Mapping[str, Any]], contacts: Mapping[str, str]) -> list[Step]:
     """What to do next. `contacts` says to whom what fails in a feed is sent back."""
     found = []

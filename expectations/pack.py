@@ -88,7 +88,7 @@ def gather(rows: Rows, feed: Feed, to: str) -> Pack:
     """Reads the quality mart through `rows` (SQL and parameters to dictionaries)."""
     of_feed = [feed.agency, feed.name]
     night = rows("SELECT load_id, date FROM mart", [])[0]
-    known = _said(feed)
+    known = said_of(feed)
     standards = rows("SELECT * FROM quality_standards WHERE agency = ? AND feed = ?", of_feed)
     listed = [
         _standard(row, known, night["date"])
@@ -163,7 +163,7 @@ def groups(pack: Pack) -> dict[str, list[Mapping[str, Any]]]:
     return {name: rows for name, rows in found.items() if rows}
 
 
-def _said(feed: Feed) -> dict[str, Said]:
+def said_of(feed: Feed) -> dict[str, Said]:
     """Every standard of the feed by its name."""
     known = {
         standard.name: Said(standard.title, "", standard.hint, table.name, "")

@@ -194,7 +194,7 @@ def _of_column(table: Table, column: Column) -> list[Standard]:
 def _reads(column: Column) -> tuple[str, str, str, str] | None:
     """For a kind: the standard's last word, what it is in words, the condition, and how to get it right."""
     if column.kind in (Kind.DATE, Kind.TIMESTAMP) and column.formats:
-        written = " or ".join(dict.fromkeys(_in_words(text) for text in column.formats))
+        written = " or ".join(dict.fromkeys(in_words(text) for text in column.formats))
         what, word = ("is_a_date", "date") if column.kind is Kind.DATE else ("is_a_time", "date and time")
         holds = f"is_date_as({VALUE}, [{', '.join(_literal(text) for text in column.formats)}])"
         return what, f"a {word} written {written}", holds, f"Write a real {word} as {written}, between 1880 and 2100."
@@ -334,7 +334,8 @@ def _home(feed: Feed, table: Table) -> Table | None:
     return None if home.name == table.name or len(home.key) != 1 else home
 
 
-def _in_words(strptime_format: str) -> str:
+def in_words(strptime_format: str) -> str:
+    """How a date is written: DD/MM/YYYY."""
     return re.sub("%[a-zA-Z]", lambda match: _DATE_WORDS.get(match.group(), match.group()), strptime_format)
 
 

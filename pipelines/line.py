@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -30,7 +31,7 @@ from warehouse.keys import Keys, load_keys
 from warehouse.land import Arrived, Books, RawTable
 from warehouse.landing import Landing, LandingFileSystem
 from warehouse.publish import ConfiguredFeed, publish
-from warehouse.quality_acts import QualityActs
+from warehouse.quality_acts import QualityActs, releases_waiting
 from warehouse.review_passes import ReviewPasses
 from warehouse.signal_verdicts import SignalVerdicts
 from warehouse.store import Store
@@ -651,6 +652,7 @@ class FeedLanding:
 
     def _land_released(self) -> None:
         """Rows that a person put through again, with their repairs."""
+        self._take_releases()
         waiting = self.con.execute(
             "SELECT DISTINCT table_name FROM quarantine WHERE released_by IS NOT NULL AND released_load_id IS NULL "
             "AND agency = ? AND feed = ?",
@@ -694,6 +696,22 @@ class FeedLanding:
                 "UPDATE quarantine SET released_load_id = ? WHERE released_by IS NOT NULL "
                 "AND quarantine_id IN (SELECT quarantine_id FROM temp.released)",
                 [self.night.load_id],
+            )
+
+    def _take_releases(self) -> None:
+        """Notes in the core what people released without it, in the console, before this load began."""
+        feed = self.feed.id
+        last = self.con.execute(
+            "SELECT max(night.started_at) FROM step JOIN night USING (load_id) "
+            "WHERE subject = ? AND step = 'load' AND step.status = 'done' AND load_seq < ?",
+            [feed, self.night.load_seq],
+        ).fetchall()[0][0]
+        taken = releases_waiting(self.line.quality_acts.listed(), feed, after=last, until=self.night.started_at)
+        for row, act in taken.items():
+            self.con.execute(
+                "UPDATE quarantine SET released_by = ?, repairs = ? WHERE quarantine_id = ? AND agency = ? AND feed = ? "
+                "AND released_by IS NULL",
+                [act["author"], json.dumps(act["repairs"]), row, self.feed.agency, self.feed.name],
             )
 
     def _hold_again(self, file_id: str, table: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +26,8 @@ LONGEST_DAYS = 366
 _SQL = Path(__file__).with_name("sql") / "publish"
 # What the marts and the screen of the moment work out alike, from the table quality_act and the rows that fail.
 _WORKED_OUT = ("treated_failure", "treated_standard")
+# The rest of what a quality officer is shown of an agency.
+_SHOWN_AS_PUBLISHED = ("quality_results", "quality_spells", "quality_acts", "quarantine", "loads", "received_files")
 _ACT_COLUMNS = {
     "act_id": "VARCHAR", "kind": "VARCHAR", "agency": "VARCHAR", "feed": "VARCHAR", "expectation": "VARCHAR", "row_key": "VARCHAR",
     "until": "DATE", "reason": "VARCHAR", "author": "VARCHAR", "decided_at": "TIMESTAMP", "status": "VARCHAR",
@@ -194,9 +196,35 @@ def make_table(con: duckdb.DuckDBPyConnection, acts: Iterable[Mapping[str, Any]]
         con.executemany(f"INSERT INTO temp.quality_act VALUES ({', '.join('?' * len(_ACT_COLUMNS))})", rows)
 
 
-def show_now(con: duckdb.DuckDBPyConnection, acts: Iterable[Mapping[str, Any]]) -> None:
-    """Shows the mart's failing standards and rows with the acts taken since it was published, under their public names."""
+def releases_waiting(
+    acts: Iterable[Mapping[str, Any]], feed: str, *, after: dt.datetime | None, until: dt.datetime | None = None
+) -> dict[str, Mapping[str, Any]]:
+    """Releases that no load of a feed has taken, the latest for each row: those decided since its last load that held began.
+
+    A load takes those decided before it began itself (`until`), each once, also when the core is rebuilt.
+    """
+    return {
+        act["row_key"]: act
+        for act in acts
+        if act["kind"] == "release"
+        and act["feed"] == feed
+        and (after is None or act["decided_at"] > after)
+        and (until is None or act["decided_at"] <= until)
+    }
+
+
+def show_now(con: duckdb.DuckDBPyConnection, acts: Iterable[Mapping[str, Any]], agencies: Collection[str] = ()) -> None:
+    """Shows the mart's failing standards and rows with the acts taken since it was published, under their public names.
+
+    With `agencies`, whatever under those names speaks of another is not there.
+    """
     make_table(con, acts)
+    con.execute("CREATE TEMP TABLE shown_agency (agency VARCHAR)")
+    if agencies:
+        con.executemany("INSERT INTO temp.shown_agency VALUES (?)", [[agency] for agency in sorted(agencies)])
+    only = "WHERE agency IN (FROM temp.shown_agency)" if agencies else ""
+    for name in _SHOWN_AS_PUBLISHED if agencies else ():
+        con.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM mart.main.{name} {only}")
     con.execute("CREATE TEMP VIEW published_night AS SELECT load_id, date FROM mart.main.mart")
     con.execute(
         "CREATE TEMP VIEW failing_spell AS SELECT agency, feed, expectation, raw_row_id, row_key, "
@@ -207,12 +235,12 @@ def show_now(con: duckdb.DuckDBPyConnection, acts: Iterable[Mapping[str, Any]]) 
     con.execute(
         "CREATE TEMP VIEW quality_failures AS SELECT f.* REPLACE (t.waived_until AS waived_until, t.expected_by AS expected_by) "
         "FROM mart.main.quality_failures f LEFT JOIN temp.treated_failure t "
-        "USING (agency, feed, expectation, raw_row_id)"
+        f"USING (agency, feed, expectation, raw_row_id) {only}"
     )
     con.execute(
         "CREATE TEMP VIEW quality_standards AS WITH counted AS (SELECT s.* EXCLUDE (waived, open, expected_by, overdue), "
         "CASE WHEN t.waived_until IS NULL THEN coalesce(t.waived, 0) ELSE s.failed END AS waived, t.expected_by "
         "FROM mart.main.quality_standards s LEFT JOIN temp.treated_standard t USING (agency, feed, expectation)) "
         "SELECT *, failed - waived AS open, coalesce(failed > waived AND expected_by < (SELECT date FROM published_night), false) "
-        "AS overdue FROM counted"
+        f"AS overdue FROM counted {only}"
     )

@@ -123,4 +123,5 @@ def _deployment(config: Path, address: str = "http://127.0.0.1:8000") -> Deploym
         timezone=settings.timezone,
         contacts=settings.contacts(),
         models_dir=settings.models_path,
+        feeds={name: settings.feed(name) for name in settings.sources},
     )

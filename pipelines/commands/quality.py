@@ -99,7 +99,7 @@ def show(
             {name: row[name] for name in ("feed", "expectation", "severity", "message")}
             for row in agenda.broken(standards)
         ],
-        "not_run": _not_run(standards),
+        "not_run": agenda.not_run(standards),
         "rows": examples,
     }
     if as_json:
@@ -156,19 +156,6 @@ def _look(
     keys = load_keys(settings.keys_path, os.environ, data=settings.data_path)  # before the store makes a file
     log = AccessLog(Store(settings.decisions_url), keys)
     return look(con, "quality", question, export=export, log=log, who=who or account(), purpose=purpose, clock=utc_now)
-
-
-def _not_run(standards: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Standards that had not what they need, by feed and reason, most first."""
-    why: dict[tuple[str, str], list[str]] = {}
-    for row in standards:
-        if row["status"] == "not_run":
-            why.setdefault((row["feed"], row["message"]), []).append(row["expectation"])
-    found = [
-        {"feed": feed, "not_run_because": reason, "standards": len(names), "which": ", ".join(names)}
-        for (feed, reason), names in why.items()
-    ]
-    return sorted(found, key=lambda row: -int(row["standards"]))
 
 
 def _print(found: dict[str, list[dict[str, Any]]], feed: str | None, everything: bool, at: str) -> None:
@@ -302,6 +289,8 @@ def _act(
     author: str,
 ) -> None:
     """Takes one act on a standard that is judged, and on rows that fail it."""
+    from expectations.agenda import why_not_waived
+
     settings = settings_of(config)
     if feed is not None:
         _configured(settings, feed)
@@ -316,11 +305,8 @@ def _act(
             feeds = ", ".join(row["feed"] for row in found)
             raise SettingsError(f"{rule} is a standard of {feeds}; say of which with --feed")
         standard = found[0]
-        if kind == "waive" and standard["severity"] == "critical":
-            raise SettingsError(
-                f"{rule} is critical: while it fails {standard['feed']} stands still, and no waiver moves it. Have it put right, "
-                "or change its severity in the contract"
-            )
+        if kind == "waive" and (why_not := why_not_waived(standard)):
+            raise SettingsError(why_not)
         for key in rows or []:
             if not _rows(con, _FAILS, [standard["feed"], rule, key]):
                 raise SettingsError(

@@ -16,7 +16,7 @@ import pytest
 
 from connectors import transports
 from connectors.contract import Feed
-from pipelines.settings import Settings
+from pipelines.settings import Settings, utc_now
 from pipelines.verify import verify
 from tests.conftest import CHILDREN_LIST, MARKS, Toy
 from warehouse.quarantine import QuarantineError, release
@@ -277,6 +277,33 @@ def test_a_row_released_without_its_key_is_held_again_and_not_lost(toy: Deployme
     deployment.night("2026-11-18")
     landed = deployment.rows("SELECT upn, surname, extra ->> 'mood' AS mood FROM raw.toy_marks_mark")
     assert landed == [{"upn": "A1", "surname": "Stone", "mood": "calm"}]
+    assert holds(deployment)
+
+
+def test_what_was_released_while_nobody_could_reach_the_core_goes_through_once_with_the_next_night(
+    toy: Deployment,
+) -> None:
+    deployment = toy()
+    deployment.send("marks.csv", "upn,surname,session_date,code\n,Stone,2026-11-16,/\n,Reed,2026-11-16,/\n")
+    deployment.night()
+    stone, reed = (
+        row["quarantine_id"] for row in deployment.rows("SELECT quarantine_id FROM quarantine ORDER BY row_number")
+    )
+    deployment.clear()
+    name = deployment.feed.id
+    deployment.line.quality_acts.release(
+        {str(stone): (name, {"upn": "A1"}), str(reed): (name, {})},
+        reason="said so",
+        author="Officer",
+        decided_at=utc_now(),
+    )
+    assert books(deployment.night("2026-11-17"))[0] == 2
+    assert deployment.rows("SELECT upn, surname FROM raw.toy_marks_mark") == [{"upn": "A1", "surname": "Stone"}]
+    assert deployment.rows("SELECT released_by FROM quarantine ORDER BY row_number") == [
+        {"released_by": "Officer"},
+        {"released_by": None},
+    ]
+    assert books(deployment.night("2026-11-18"))[0] == 0, "what was tried and held back again waits for another release"
     assert holds(deployment)
 
 

@@ -277,7 +277,8 @@ def _the_rest(story: Story) -> None:
     )  # fmt: skip
     story.insert(
         "quality_result", load_id=NIGHT_2, agency="health", feed="fhir", table_name="patient",
-        expectation="postcode is one", severity="warning", evaluated=9, failed=2, status="warn",
+        expectation="postcode is one", severity="warning", harm="wrong_child", evaluated=9, failed=2,
+        status="warn",
     )  # fmt: skip
     for row, (local_id, value) in enumerate((("h3", "LS9 9ZZ?"), ("h1", "not a postcode")), start=2):
         story.insert(

@@ -29,8 +29,18 @@ WHY = "strategy discussion 26/114"
 # Each page that a menu or a link of it leads to, by the role that reads it.
 PAGES = {
     "engineer": ["/", "/tonight", "/tonight/health.fhir", "/password"],
-    "quality": ["/tonight"],
     "reviewer": ["/review", "/review?of=sample", "/review/next", "/review/answers"],
+    "quality": [
+        "/tonight",
+        "/quality",
+        "/quality/health.fhir",
+        "/quality/health.fhir/postcode is one",
+        "/quality/held",
+        "/quality/held/health_fhir_patient:f:2",
+        "/standards",
+        "/standards?q=birth",
+        "/standards/police.ppn",
+    ],
     "practitioner": ["/children", "/children/p-amina", "/children/p-amira", "/children/p-jo?as_of=2026-03-01"],
     "governance": [
         "/governance",
