@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from connectors.contract import STALE_AFTER_DAYS, Feed
+from pipelines.erasing import carry_out
 from pipelines.line import FeedFailed, Line, Night, open_line
 from pipelines.night import LEFT_OF_LOAD, RIGHT_OF_LOAD, fault, locked
 from pipelines.settings import Settings, load_settings
@@ -28,8 +29,10 @@ class Deployment(dg.ConfigurableResource):
     @contextmanager
     def line(self) -> Iterator[Line]:
         settings = load_settings(Path(self.config), os.environ)
-        with locked(settings), open_line(settings, dict(os.environ)) as line:
-            yield line
+        with locked(settings):
+            carry_out(settings, os.environ)  # what a killed erasure still owes
+            with open_line(settings, dict(os.environ)) as line:
+                yield line
 
 
 def nights(settings: Settings) -> dg.DailyPartitionsDefinition:

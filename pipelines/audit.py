@@ -27,8 +27,9 @@ def prove(
         faults = journal.faults(noted.get(journal.name, {}))
         broken += faults
         if not faults:
-            head = journal.head()
+            head, reworded = journal.head(), journal.reworded()
             proved.append(
                 f"{journal.name}: {head.rows if head else 0} rows are as they were written, none taken away or put in"
+                + (f"; out of {reworded} of them erasures took words" if reworded else "")
             )
     return proved, broken

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines import audit
+from pipelines import audit, erasing
 from pipelines.line import Line, Night, open_line
 from pipelines.night import locked
 from pipelines.settings import Settings
@@ -62,9 +62,11 @@ def make(settings: Settings, environ: dict[str, str], folder: Path, *, now: dt.d
             f"{folder} lies in {settings.data_path}, and would be lost with it; choose a folder elsewhere"
         )
     with locked(settings):
+        erasing.carry_out(settings, environ)
         with open_line(settings, environ) as line:
             line.con.execute("CHECKPOINT core")
             said = _said(line, now)
+            erasures = line.erasures.sealed()
         for part in ("objects", "backups"):
             (folder / part).mkdir(mode=0o700, parents=True, exist_ok=True)
         copied, files = 0, {}
@@ -72,6 +74,8 @@ def make(settings: Settings, environ: dict[str, str], folder: Path, *, now: dt.d
             files[name], new = _keep(folder, path)
             copied += new
         said["files"] = files
+        erasing.write_beside(erasures, folder)
+        erasing.note_backups(settings, folder)
     keys = load_keys(settings.keys_path, environ, data=settings.data_path)
     _write(_list(folder, said["name"]), json.dumps({**said, "signature": _signature(said, keys)}).encode())
     if keep is not None:
@@ -132,6 +136,11 @@ def restore(
                 fault for fault in audit.prove(line.journals, line.landing, heads)[1] if fault not in proved["broken"]
             ]
             last = line.warehouse.rows("SELECT * FROM night ORDER BY load_seq DESC LIMIT 1")
+            erasing.take_over(line, folder)
+        # Whoever was erased since the backup is not put back: what was proved is erased again before anything is served.
+        if not proved["broken"]:
+            erasing.carry_out(settings, environ)
+        with open_line(settings, environ) as line:
             # A load that was not finished is not served; the night goes on with it.
             if not proved["broken"] and last and last[0]["status"] == "published":
                 line.publish(Night(*(last[0][name] for name in ("load_id", "load_seq", "date", "started_at"))))

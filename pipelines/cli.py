@@ -20,6 +20,7 @@ from pipelines.commands import (
     marts,
     nights,
     quality,
+    rights,
     signals,
     sources,
     subject,
@@ -30,7 +31,7 @@ from pipelines.settings import SettingsError
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.splitlines()[0]
 )
-for area in (nights, marts, documents):
+for area in (nights, marts, rights, documents):
     app.add_typer(area.app)
 for name, group in (
     ("sources", sources.app),
@@ -42,6 +43,10 @@ for name, group in (
     ("signals", signals.app),
     ("audit", audit.app),
     ("subject", subject.app),
+    ("retention", rights.retention_app),
+    ("holds", rights.holds_app),
+    ("erasures", rights.erasures_app),
+    ("disclosures", rights.disclosures_app),
     ("backup", backup.app),
     ("console", console.app),
 ):

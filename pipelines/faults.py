@@ -25,6 +25,7 @@ def expected() -> tuple[type[Exception], ...]:
     from pipelines.rebuild import RebuildError
     from warehouse.decisions import DecisionError
     from warehouse.engine import WarehouseError
+    from warehouse.erasures import ErasureError
     from warehouse.keys import KeyFileError
     from warehouse.land import UnbalancedBooksError
     from warehouse.landing import LandingError
@@ -32,6 +33,7 @@ def expected() -> tuple[type[Exception], ...]:
     from warehouse.quality_acts import QualityActError
     from warehouse.quarantine import QuarantineError
     from warehouse.query import QueryError
+    from warehouse.retention import RetentionError
     from warehouse.signal_verdicts import SignalVerdictError
     from warehouse.store import StoreError
 
@@ -40,5 +42,5 @@ def expected() -> tuple[type[Exception], ...]:
         KeyFileError,
         UnbalancedBooksError, LandingError, PublishError, QuarantineError, QueryError, RebuildError, StoreError, QualityActError,
         SignalVerdictError,
-        WorkbookError, BackupError, AccountError,
+        WorkbookError, BackupError, AccountError, ErasureError, RetentionError,
     )  # fmt: skip

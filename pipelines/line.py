@@ -18,15 +18,20 @@ from typing import Any
 from connectors import conform as conforming
 from connectors import reading, transports
 from connectors.contract import STALE_AFTER_DAYS, Feed, Table
-from connectors.readers import Parsed, ReadableFile, UnreadableFile, UnrecognisedFile, read
+from connectors.readers import Parsed, UnreadableFile, UnrecognisedFile
 from console.accounts import Accounts
+from pipelines import landed
 from pipelines.settings import Settings, utc_now
+from warehouse import erase
 from warehouse import land as landing_rows
 from warehouse import load as loading
 from warehouse.access_log import AccessLog
 from warehouse.clerical_samples import ClericalSamples
 from warehouse.decisions import Decisions
+from warehouse.disclosures import Disclosures
 from warehouse.engine import Warehouse
+from warehouse.erasures import Erasures
+from warehouse.holds import Holds
 from warehouse.keys import Keys, load_keys
 from warehouse.land import Arrived, Books, RawTable
 from warehouse.landing import Landing, LandingFileSystem
@@ -82,14 +87,26 @@ class Line:
         self.samples = ClericalSamples(self.store, keys.raw("decisions"))
         self.access_log = AccessLog(self.store, keys)
         passes = ReviewPasses(self.store, keys.raw("decisions"))
+        self.erasures = Erasures(self.store, keys)
+        self.holds = Holds(self.store, keys.raw("decisions"))
+        self.disclosures = Disclosures(self.store, keys.raw("decisions"))
         stores = (self.decisions, self.quality_acts, self.signal_verdicts, self.samples, passes, self.access_log)
+        # What an erasure takes a person's name out of; accounts are those of staff.
+        self.written = [store.journal for store in (*stores, self.holds, self.disclosures)]
         accounts = Accounts(self.store, keys.raw("decisions"))
-        self.journals = [*(store.journal for store in stores), accounts.journal, accounts.sign_ins]
+        self.journals = [*self.written, self.erasures.journal, accounts.journal, accounts.sign_ins]
         # Who is who, where somebody knows it; the links are measured against it, and nothing else is.
         self.truth: Path | None = None
         self.use(settings)
         with warehouse.transaction():
             reading.install(self.con)
+        self.heed_erasures()
+
+    def heed_erasures(self) -> None:
+        """From here on rows of erased people are refused; to be called again when an erasure was taken or lifted."""
+        standing = self.erasures.standing()
+        self.erasures.prepare(self.con, standing)
+        self.landing.standing = frozenset(erasure.erasure_id for erasure in standing)
 
     def use(self, settings: Settings) -> None:
         """Goes on with these sources and settings; a rebuild uses those of each night."""
@@ -273,6 +290,7 @@ class Line:
         if not self._done(night, name, "load"):
             feed = self.feeds[name]
             with self._step(night, name, "load"):
+                erase.forget_staged(self.con, feed.agency, feed.name)
                 loading.load(self.con, feed.agency, feed.name, night.load_id, night.started_at)
                 self.close_books(night, name)
         return self.books(night, name)
@@ -308,8 +326,8 @@ class Line:
         feed = self.feeds[name]
         found = self.con.execute(
             "SELECT coalesce(sum(received), 0)::BIGINT, coalesce(sum(landed), 0)::BIGINT, coalesce(sum(unchanged), 0)::BIGINT, "
-            "coalesce(sum(superseded), 0)::BIGINT, coalesce(sum(quarantined), 0)::BIGINT FROM received_file "
-            "WHERE load_id = ? AND agency = ? AND feed = ?",
+            "coalesce(sum(superseded), 0)::BIGINT, coalesce(sum(quarantined), 0)::BIGINT, coalesce(sum(refused), 0)::BIGINT "
+            "FROM received_file WHERE load_id = ? AND agency = ? AND feed = ?",
             [night.load_id, feed.agency, feed.name],
         ).fetchall()[0]
         return Books(*found)
@@ -767,25 +785,14 @@ class FeedLanding:
     def _read(self, entry: dict[str, Any]) -> list[Parsed]:
         if entry.get("failure"):
             raise UnreadableFile(entry["failure"])
-        sha256 = entry["sha256"]
-        file = ReadableFile(
-            con=self.con,
-            name=entry["name"],
-            location=f"landing://{sha256}",
-            open=lambda: self.line.landing.open(sha256),
-            offer=self.line.filesystem.offer,
-            table=entry["table"],
-        )
-        try:
-            return read(self.feed, file)
-        finally:
-            self.line.filesystem.withdraw(sha256)
+        return landed.read_landed(self.line, self.feed, entry["name"], entry["sha256"], entry["table"])
 
     def _land(self, entry: dict[str, Any], parsed: list[Parsed]) -> None:
         total = Books()
         tables: list[str] = []
         notes: list[str] = []
         columns: list[str] = []
+        refused = landed.take_out(self.line, self.feed, entry["sha256"], self.scope, parsed)
         for part in parsed:
             raw = self.raws[part.table.name]
             arrived = Arrived(
@@ -805,7 +812,7 @@ class FeedLanding:
             ).fetchall()[0][0]
             (self.spoiled if unreadable or self._incremental(raw.table) else self.whole).add(raw.table)
             self.con.execute(f"DROP TABLE {part.relation}")
-            total += books
+            total += books + Books(refused.get(raw.table, 0), refused=refused.get(raw.table, 0))
             tables.append(part.table.name)
             notes += part.notes
             columns += sorted({name.strip().lower() for name in part.columns if name.strip()})
@@ -869,7 +876,8 @@ class FeedLanding:
         last_of = "" if self.feed.delivery == "delta" else "AND name = $name"
         found = self.line.warehouse.rows(
             f"""
-            SELECT sha256, table_name, received, quarantined, reading FROM received_file JOIN night USING (load_id)
+            SELECT sha256, table_name, received, quarantined, coalesce(refused, 0) + coalesce(erased, 0) AS left_out, reading
+            FROM received_file JOIN night USING (load_id)
             WHERE agency = $agency AND feed = $feed AND scope = $scope AND received_file.status IN ('landed', 'unchanged') {last_of}
             {"AND sha256 = $sha256" if self.feed.delivery == "delta" else ""}
             ORDER BY load_seq DESC LIMIT 1
@@ -881,9 +889,11 @@ class FeedLanding:
                 **({"sha256": entry["sha256"]} if self.feed.delivery == "delta" else {"name": entry["name"]}),
             },
         )
-        if found and found[0]["sha256"] == entry["sha256"] and found[0]["reading"] == self.reading:
-            return found[0]
-        return None
+        if not found or found[0]["sha256"] != entry["sha256"] or found[0]["reading"] != self.reading:
+            return None
+        # What an erasure had left out is in it again: the erasure was lifted, and the bytes came once more.
+        again = found[0]["left_out"] and not self.line.landing.is_redacted(entry["sha256"])
+        return None if again else found[0]
 
     def _same_set_as_last(self, files: list[dict[str, Any]]) -> bool:
         last = self.con.execute(
@@ -899,7 +909,9 @@ class FeedLanding:
 
     def _note_unchanged(self, entry: dict[str, Any], known: dict[str, Any] | None) -> None:
         assert known is not None
-        books = Books(known["received"], 0, known["received"] - known["quarantined"], 0, known["quarantined"])
+        sha256, received, quarantined = entry["sha256"], known["received"], known["quarantined"]
+        refused = sum(landed.left_out(self.line.landing, sha256).values())
+        books = Books(received, 0, received - quarantined - refused, 0, quarantined, refused)
         self._note(entry, status="unchanged", table=known["table_name"], books=books)
 
     def _note(

@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 
+from pipelines import landed
 from pipelines.line import PEOPLE, Line, Night
 from pipelines.night import run_feed
 from pipelines.settings import Settings, utc_now
@@ -29,6 +30,10 @@ _CLOCKS = {"finished_at", "published_at"}
 # Books of what was served and of steps; a source that could not be reached left nothing to recompute from.
 # Nor is a truth, by which the links were measured, among what landed.
 _NOT_COMPARED = {"publication", "step", "night", "linkage_quality"}
+# What a load counted.
+_COUNTS = {"received_file", "feed_load", "quality_result", "feed_measure"}
+# How far each standard was judged, which begins anew after an erasure; and measures, which say how they stand to those of the load before.
+_STALE = {"quality_judged", "linkage_measure"}
 
 
 @dataclass
@@ -70,12 +75,15 @@ def rebuild(
         found = Rebuilt(len(nights))
         releases = _releases(settings, keys)
         found.compared = releases is not None
+        erased_after = None
         with _line(settings, keys, fresh) as line:
             for night, manifests in nights:
                 _run(line, settings, night, manifests, releases or [], found, say)
+                if landed.take_ledger(line, night.load_id):
+                    erased_after = night.load_id
             found.rows = sum(line.con.execute(f'SELECT count(*) FROM "{name}"').fetchall()[0][0] for name in RELATIONS)
         if found.compared:
-            found.differing = _differences(settings.core_path, fresh, keys)
+            found.differing = _differences(settings.core_path, fresh, keys, erased_after)
         if switch:
             _switch(settings, keys, fresh, nights[-1][0])
             found.switched = True
@@ -159,8 +167,9 @@ def _releases(settings: Settings, keys: Keys) -> list[dict[str, Any]] | None:
         return None
 
 
-def _differences(in_use: Path, fresh: Path, keys: Keys) -> dict[str, int]:
-    """Per table, how many rows are in one of the two cores only."""
+def _differences(in_use: Path, fresh: Path, keys: Keys, erased_after: str | None) -> dict[str, int]:
+    """Per table, how many rows are in one of the two cores only. Counts of loads up to `erased_after` are left out: then somebody was
+    counted who is there no more."""
     from linkage.memory import REMEMBERED
 
     con = connect()
@@ -174,7 +183,7 @@ def _differences(in_use: Path, fresh: Path, keys: Keys) -> dict[str, int]:
         differing = {}
         for schema, table, where in tables:
             # What one linked load leaves for the next is numbered by the order of loads, and begins anew with new code.
-            if table in _NOT_COMPARED or table in REMEMBERED:
+            if table in _NOT_COMPARED or table in REMEMBERED or (erased_after and table in _STALE):
                 continue
             if len(where) == 1:
                 rows = con.execute(f'SELECT count(*) FROM {where[0]}."{schema}"."{table}"').fetchall()[0][0]
@@ -187,9 +196,16 @@ def _differences(in_use: Path, fresh: Path, keys: Keys) -> dict[str, int]:
                         [schema, table, sorted(_CLOCKS)],
                     ).fetchall()
                 )
-                one, other = (f'SELECT {columns} FROM {core}."{schema}"."{table}"' for core in ("in_use", "fresh"))
+                nights = "in_use.main.night WHERE"
+                later = f"WHERE load_id IN (SELECT load_id FROM {nights} load_seq > (SELECT load_seq FROM {nights} load_id = $load))"
+                counted = later if erased_after and schema == "main" and table in _COUNTS else ""
+                given = {"load": erased_after} if counted else None
+                one, other = (
+                    f'SELECT {columns} FROM {core}."{schema}"."{table}" {counted}' for core in ("in_use", "fresh")
+                )
                 rows = con.execute(
-                    f"SELECT (SELECT count(*) FROM ({one} EXCEPT ALL {other})) + (SELECT count(*) FROM ({other} EXCEPT ALL {one}))"
+                    f"SELECT (SELECT count(*) FROM ({one} EXCEPT ALL {other})) + (SELECT count(*) FROM ({other} EXCEPT ALL {one}))",
+                    given,
                 ).fetchall()[0][0]
             if rows:
                 differing[f"{schema}.{table}" if schema != "main" else table] = int(rows)

@@ -106,6 +106,9 @@ class Settings(BaseModel):
     keep_marts: int = Field(default=7, ge=1, description="How many published versions are kept to go back to")
     memory_limit: str = Field(default="", description="Memory DuckDB may use, such as 4GB. Empty: most of it")
     threads: int = Field(default=0, ge=0, description="Threads DuckDB may use. 0: as many as there are processors")
+    retention: Path | None = Field(
+        default=None, description="File of retention periods that take the place of shipped ones (docs/retention.md)"
+    )
     linkage: LinkageThresholds = Field(default=LinkageThresholds(), description="Thresholds of the links; see below")
     notify: Notify = Field(default=Notify(), description="Who is told when a night fails; see below")
     schedule: str = Field(default="0 2 * * *", description="When Dagster runs the night, as a cron line")

@@ -18,6 +18,8 @@ import sqlalchemy as sa
 
 from warehouse.store import Cipher, Store
 
+_PROOFS = ("stamp", "redacted")
+
 
 @dataclass(frozen=True)
 class Head:
@@ -41,6 +43,9 @@ class Journal:
             sa.Column(number, sa.Integer, primary_key=True),
             *columns,
             sa.Column("stamp", sa.LargeBinary),  # none on rows of a version that made none
+            sa.Column(
+                "redacted", sa.LargeBinary
+            ),  # on rows out of which an erasure took words: proof that it was Tessera
         )
         self._number = self.table.c[number]
 
@@ -69,6 +74,36 @@ class Journal:
             rows = connection.execute(sa.select(sa.func.count()).select_from(self.table)).scalar_one()
             return Head(rows, self._number_of(last), (last.stamp or b"").hex())
 
+    def reword(self, change: Callable[[str], str]) -> int:
+        """For an erasure: passes every sealed text through `change` and keeps what comes back; returns how many rows changed.
+
+        A row keeps its stamp, so that those after it and every head still hold; over what it says now it gets a proof of its own.
+        """
+        sealed = [column.name for column in self.table.columns if isinstance(column.type, sa.LargeBinary)]
+        sealed = [name for name in sealed if name not in _PROOFS]
+        changed = 0
+        with self._store.engine().begin() as within:
+            for row in within.execute(sa.select(self.table).where(self.table.c.stamp.is_not(None))).all():
+                cipher, now = self._cipher(row), {}
+                for name in sealed:
+                    if row._mapping[name] is not None and (text := cipher.open(row._mapping[name])) != change(text):
+                        now[name] = cipher.seal(change(text))
+                if now:
+                    of_row = self._number == self._number_of(row)
+                    within.execute(self.table.update().where(of_row).values(now))
+                    said = _said(within.execute(sa.select(self.table).where(of_row)).one())
+                    before = self._before(within, self._number_of(row))
+                    proof = cipher.stamp(b"redacted" + before + row.stamp + said)
+                    within.execute(self.table.update().where(of_row).values(redacted=proof))
+                    changed += 1
+        return changed
+
+    def reworded(self) -> int:
+        """Rows out of which erasures took words."""
+        counted = sa.select(sa.func.count()).where(self.table.c.redacted.is_not(None))
+        with self._store.engine().connect() as connection:
+            return int(connection.execute(counted).scalar_one())
+
     def faults(self, heads: Mapping[str, Head]) -> list[str]:
         """What is not as it was written, in words; `heads` are those noted earlier, by when that was. Tells numbers only."""
         found, rows, before = [], 0, b""
@@ -84,7 +119,12 @@ class Journal:
                     unstamped.update(_said(row))
                 else:
                     over = before or unstamped.digest()
-                    if row.stamp != self._cipher(row).stamp(over + _said(row)):
+                    proof, expected_proof = (
+                        (row.stamp, over + _said(row))
+                        if row.redacted is None
+                        else (row.redacted, b"redacted" + over + row.stamp + _said(row))
+                    )
+                    if proof != self._cipher(row).stamp(expected_proof):
                         found.append(
                             f"{self.name}, row {number}: it was changed, or rows before it were changed, taken away or put in"
                         )
@@ -116,7 +156,7 @@ class Journal:
 
 def _said(row: sa.Row[Any]) -> bytes:
     """What a row says, as bytes; columns without a value are left out, so that one added later changes no stamp."""
-    said = {name: value for name, value in row._mapping.items() if value is not None and name != "stamp"}
+    said = {name: value for name, value in row._mapping.items() if value is not None and name not in _PROOFS}
     return json.dumps(said, sort_keys=True, default=_plain).encode() + b"\n"
 
 

@@ -54,13 +54,14 @@ class Books:
     unchanged: int = 0
     superseded: int = 0
     quarantined: int = 0
+    refused: int = 0  # rows of somebody who was erased
 
     def __add__(self, other: Books) -> Books:
         return Books(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     @property
     def balanced(self) -> bool:
-        return self.received == self.landed + self.unchanged + self.superseded + self.quarantined
+        return self.received == self.landed + self.unchanged + self.superseded + self.quarantined + self.refused
 
 
 class UnbalancedBooksError(Exception):
@@ -73,6 +74,22 @@ def joined(parts: Sequence[str]) -> str:
     An empty part keeps its place, and a slash within a part is told from one between parts.
     """
     return " || '/' || ".join(rf"replace(replace(coalesce({part}, ''), '\', '\\'), '/', '\/')" for part in parts)
+
+
+def source_key(raw: RawTable, scope: str) -> str:
+    """SQL of a received row's key, scope first; `scope` is SQL for the delivery's scope."""
+    trimmed = [f"nullif(trim({_q(name)}), '')" for name in raw.key]
+    # A single key of a feed without scopes is all there is and stays as it was sent.
+    parts = joined(trimmed)
+    key = f"CASE WHEN {scope} = '' THEN {trimmed[0]} ELSE {parts} END" if len(trimmed) == 1 else parts
+    keyless = " OR ".join(f"{name} IS NULL" for name in trimmed)
+    return f"CASE WHEN {keyless} THEN NULL ELSE concat_ws('/', nullif({scope}, ''), {key}) END"
+
+
+def row_hash(raw: RawTable) -> str:
+    """SQL of the fingerprint over a row as received."""
+    content = ", ".join(f"coalesce({_q(name)}, chr(30))" for name in (*raw.columns, "extra"))
+    return f"md5(concat_ws(chr(31), {content}))"
 
 
 def ensure_raw_tables(con: duckdb.DuckDBPyConnection, raws: Iterable[RawTable]) -> None:
@@ -99,11 +116,6 @@ def land(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: 
     The newest version of a key wins: by the source's own version where it has one, else by order of arrival. Runs within
     the caller's transaction.
     """
-    trimmed = [f"nullif(trim({_q(name)}), '')" for name in raw.key]
-    # A single key of a feed without scopes is all there is and stays as it was sent.
-    key = trimmed[0] if len(trimmed) == 1 and not arrived.scope else joined(trimmed)
-    keyless = " OR ".join(f"nullif(trim({_q(name)}), '') IS NULL" for name in raw.key)
-    content = ", ".join(f"coalesce({_q(name)}, chr(30))" for name in (*raw.columns, "extra"))
     version = (
         f"coalesce(strftime(read_instant({_q(raw.version)}), '%Y-%m-%dT%H:%M:%S.%g'), {_q(raw.version)})"
         if raw.version
@@ -114,8 +126,8 @@ def land(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: 
         CREATE OR REPLACE TEMP TABLE disposed AS
         WITH keyed AS (
             SELECT rowid AS place, row_number,
-                   CASE WHEN _problem IS NOT NULL OR {keyless} THEN NULL ELSE concat_ws('/', nullif($scope, ''), {key}) END
-                   AS source_key, md5(concat_ws(chr(31), {content})) AS row_hash, {version} AS version_at
+                   CASE WHEN _problem IS NULL THEN {source_key(raw, "$scope")} END AS source_key,
+                   {row_hash(raw)} AS row_hash, {version} AS version_at
             FROM {received}
         ),
         ranked AS (

@@ -15,6 +15,7 @@ import os
 import secrets
 import struct
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from fsspec.spec import AbstractFileSystem
 
 CHUNK = 1 << 20
 _MAGIC = b"TESSERA1"
+_REDACTED = b"TESSERAR"  # what is left of a file after an erasure: its rows as read, without those of who was erased
 _HEADER = len(_MAGIC) + 8 + 16  # magic, plain size, salt
 _TAG = 16
 
@@ -51,34 +53,104 @@ class Landing:
     def __init__(self, root: Path, key: bytes) -> None:
         self.root = root
         self._cipher = AESGCM(key)
+        # Erasures that stand: of a file that was redacted for others, the bytes are taken again when they come again.
+        self.standing: frozenset[str] = frozenset()
 
     def path(self, sha256: str) -> Path:
         return self.root / sha256[:2] / sha256
 
     def put(self, chunks: Iterable[bytes]) -> Landed:
         """Writes a stream of bytes, encrypted, under its SHA-256; the same bytes twice are stored once."""
+        digest = hashlib.sha256()
+
+        def counted() -> Iterator[bytes]:
+            for chunk in chunks:
+                digest.update(chunk)
+                yield chunk
+
+        with self._written(_MAGIC, counted(), b"") as (temporary, size):
+            landed = Landed(digest.hexdigest(), size)
+            final = self.path(landed.sha256)
+            if not final.exists() or not self._stays(landed.sha256):
+                final.parent.mkdir(exist_ok=True)
+                temporary.replace(final)
+            return landed
+
+    @contextmanager
+    def _written(self, magic: bytes, chunks: Iterable[bytes], bound_to: bytes) -> Iterator[tuple[Path, int]]:
+        """A new encrypted file beside its place, and its size in plain bytes; gone again unless it is moved there."""
         self.root.mkdir(parents=True, exist_ok=True)
-        digest, size, salt = hashlib.sha256(), 0, secrets.token_bytes(8)
+        size, salt = 0, secrets.token_bytes(8)
         temporary = self.root / f".incoming-{secrets.token_hex(8)}"
         try:
             with temporary.open("xb") as file:
                 file.write(b"\0" * _HEADER)
                 for index, chunk, last in _rechunk(chunks):
-                    digest.update(chunk)
                     size += len(chunk)
-                    file.write(self._cipher.encrypt(_nonce(salt, index), chunk, b"last" if last else b"more"))
+                    file.write(
+                        self._cipher.encrypt(_nonce(salt, index), chunk, (b"last" if last else b"more") + bound_to)
+                    )
                 file.seek(0)
-                file.write(_MAGIC + struct.pack(">Q", size) + salt.ljust(16, b"\0"))
+                file.write(magic + struct.pack(">Q", size) + salt.ljust(16, b"\0"))
                 file.flush()
                 os.fsync(file.fileno())
-            landed = Landed(digest.hexdigest(), size)
-            final = self.path(landed.sha256)
-            if not final.exists():
-                final.parent.mkdir(exist_ok=True)
-                temporary.replace(final)
-            return landed
+            yield temporary, size
         finally:
             temporary.unlink(missing_ok=True)
+
+    # Of a file with rows of somebody who was erased only what was read of it is kept, without those rows; the format of the file no
+    # longer matters then, and its rows keep their numbers.
+
+    def is_redacted(self, sha256: str) -> bool:
+        try:
+            with self.path(sha256).open("rb") as file:
+                return file.read(len(_REDACTED)) == _REDACTED
+        except FileNotFoundError:
+            return False
+
+    def redact(self, sha256: str, said: dict[str, Any], parts: dict[str, bytes]) -> None:
+        """Puts `parts` (table to Parquet) and `said` (plain JSON, no value) in the place of a file's bytes; atomic."""
+        head = json.dumps({**said, "parts": {name: len(part) for name, part in parts.items()}}).encode()
+        content = [struct.pack(">I", len(head)) + head, *parts.values()]
+        with self._written(_REDACTED, content, sha256.encode()) as (temporary, _):
+            temporary.replace(self.path(sha256))
+
+    def redacted(self, sha256: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """What redact() was given."""
+        with self.open(sha256) as file:
+            (length,) = struct.unpack(">I", file.read(4))
+            said: dict[str, Any] = json.loads(file.read(length))
+            return said, {name: file.read(size) for name, size in said["parts"].items()}
+
+    # After an erasure who is who can no longer be worked out from what is left: scores weigh how many records there are, and a record
+    # that is gone may once have led from one to another. What the ledger held then lands as well.
+
+    def put_ledger(self, load_id: str, parts: dict[str, bytes]) -> None:
+        """Keeps `parts` (table to Parquet) as the ledger of identities after that load; an earlier one goes."""
+        folder = self.root / "ledger"
+        folder.mkdir(parents=True, exist_ok=True)
+        head = json.dumps({name: len(part) for name, part in parts.items()}).encode()
+        with self._written(_REDACTED, [struct.pack(">I", len(head)) + head, *parts.values()], load_id.encode()) as (
+            new,
+            _,
+        ):
+            new.replace(folder / load_id)
+        for path in folder.iterdir():
+            if path.name != load_id:
+                path.unlink()
+
+    def ledger(self, load_id: str) -> dict[str, bytes] | None:
+        """What put_ledger() kept for that load."""
+        path = self.root / "ledger" / load_id
+        if not path.exists():
+            return None
+        with io.BufferedReader(LandedReader(path, self._cipher), buffer_size=CHUNK) as file:
+            (length,) = struct.unpack(">I", file.read(4))
+            return {name: file.read(size) for name, size in json.loads(file.read(length)).items()}
+
+    def _stays(self, sha256: str) -> bool:
+        """Whether what lies there is kept when the same bytes come again."""
+        return not self.is_redacted(sha256) or set(self.redacted(sha256)[0]["erasures"]) <= self.standing
 
     def open(self, sha256: str) -> io.BufferedReader:
         """The plain bytes, decrypted as they are read; seekable."""
@@ -139,10 +211,11 @@ class LandedReader(io.RawIOBase):
                 f"landed file {path.name[:16]} is missing from landing; restore it from backup"
             ) from error
         head = self._file.read(_HEADER)
-        if head[: len(_MAGIC)] != _MAGIC:
+        if head[: len(_MAGIC)] not in (_MAGIC, _REDACTED):
             raise LandingError(f"landed file {path.name[:16]} is damaged; restore it from backup")
         self.size: int = struct.unpack(">Q", head[8:16])[0]
         self._salt, self._cipher, self._name = head[16:24], cipher, path.name
+        self._bound_to = path.name.encode() if head[: len(_MAGIC)] == _REDACTED else b""
         self._position, self._chunk_index, self._chunk = 0, -1, b""
 
     def readable(self) -> bool:
@@ -175,7 +248,8 @@ class LandedReader(io.RawIOBase):
         self._file.seek(_HEADER + index * (CHUNK + _TAG))
         sealed = self._file.read(CHUNK + _TAG)
         try:
-            self._chunk = self._cipher.decrypt(_nonce(self._salt, index), sealed, b"last" if last else b"more")
+            bound = (b"last" if last else b"more") + self._bound_to
+            self._chunk = self._cipher.decrypt(_nonce(self._salt, index), sealed, bound)
         except InvalidTag as error:
             raise LandingError(
                 f"landed file {self._name[:16]} does not open: damaged, or the landing key is another one"

@@ -366,6 +366,7 @@ OPERATIONS: dict[str, Relation] = {
                 Field("unchanged", "BIGINT", "Rows already known as they are", _O),
                 Field("superseded", "BIGINT", "Rows kept as history: a newer version of the same key is known", _O),
                 Field("quarantined", "BIGINT", "Rows held back whole: no key, or not readable", _O),
+                Field("refused", "BIGINT", "Rows of somebody who was erased: not landed again", _O),
                 Field("vanished", "BIGINT", "Keys known before that a full delivery no longer holds", _O),
                 Field("files", "INTEGER", "Files or tables received", _O),
                 Field("files_failed", "INTEGER", "Files, sets or tables that could not be used", _O),
@@ -398,6 +399,8 @@ OPERATIONS: dict[str, Relation] = {
                 Field("unchanged", "BIGINT", "Rows", _O),
                 Field("superseded", "BIGINT", "Rows", _O),
                 Field("quarantined", "BIGINT", "Rows", _O),
+                Field("refused", "BIGINT", "Rows", _O),
+                Field("erased", "BIGINT", "Of the rows landed or superseded then, those erased since", _O),
                 Field(
                     "status",
                     "VARCHAR",

@@ -55,21 +55,20 @@ def nightly(
 
 
 def _run(settings: Settings, date: dt.date, only: list[str], truth: Path | None, *, quiet: bool = False) -> Any:
+    from pipelines.erasing import carry_out
     from pipelines.line import open_line
     from pipelines.night import LEFT_OF_LOAD, RIGHT_OF_LOAD, locked, run_night
     from pipelines.notify import notify, telling
 
     steps = len(only or settings.sources) * len(LEFT_OF_LOAD) + len(RIGHT_OF_LOAD)
-    with (
-        telling(settings.notify, date.isoformat()),
-        locked(settings),
-        open_line(settings, dict(os.environ)) as line,
-    ):
-        line.truth = truth if truth is not None and truth.exists() else None
-        with _progress(steps, quiet) as say:
-            report = run_night(line, date, only=only, say=say)
-        if truth is not None and truth.exists():
-            report.linkage = _against(line, truth)
+    with telling(settings.notify, date.isoformat()), locked(settings):
+        carry_out(settings, os.environ)  # what a killed erasure still owes
+        with open_line(settings, dict(os.environ)) as line:
+            line.truth = truth if truth is not None and truth.exists() else None
+            with _progress(steps, quiet) as say:
+                report = run_night(line, date, only=only, say=say)
+            if truth is not None and truth.exists():
+                report.linkage = _against(line, truth)
     if report.failed:
         notify(settings.notify, report)
     return report

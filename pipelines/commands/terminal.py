@@ -43,12 +43,15 @@ def settings_of(config: Path) -> Settings:
 @contextmanager
 def opened(config: Path) -> Iterator[Any]:
     """The line of a deployment, locked for writing."""
+    from pipelines.erasing import carry_out
     from pipelines.line import open_line
     from pipelines.night import locked
 
     settings = settings_of(config)
-    with locked(settings), open_line(settings, dict(os.environ)) as line:
-        yield line
+    with locked(settings):
+        carry_out(settings, os.environ)  # what a killed erasure still owes
+        with open_line(settings, dict(os.environ)) as line:
+            yield line
 
 
 def night_of(text: str | None, settings: Settings) -> dt.date:

@@ -1,4 +1,4 @@
--- loads: one row per load and feed: the books. received = landed + unchanged + superseded + quarantined.
+-- loads: one row per load and feed: the books. received = landed + unchanged + superseded + quarantined + refused.
 -- sorted by: load_seq, agency, feed
 -- column night_status: State of the whole night: published, interrupted or failed
 -- column date: The date the night stands for
@@ -27,6 +27,7 @@ SELECT
     books.unchanged,
     books.superseded,
     books.quarantined,
+    coalesce(books.refused, 0) AS refused,
     books.vanished,
     books.files,
     books.files_failed,
