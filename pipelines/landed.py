@@ -5,6 +5,7 @@ What must not live here: what becomes of the rows (line.py), and which of them a
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,11 @@ def read_landed(line: Line, feed: Feed, name: str, sha256: str, table: str | Non
         line.filesystem.withdraw(sha256)
 
 
+def reading_of(feed: Feed) -> str:
+    """A fingerprint of the contract that a feed's files are read by."""
+    return hashlib.md5(repr((feed.format, feed.tables)).encode(), usedforsecurity=False).hexdigest()
+
+
 def left_out(landing: Landing, sha256: str) -> dict[str, int]:
     """How many rows of each table are no longer in a landed file, because they were an erased person's."""
     return dict(landing.redacted(sha256)[0]["refused"]) if landing.is_redacted(sha256) else {}
@@ -57,8 +63,12 @@ def take_out(line: Line, feed: Feed, sha256: str, scope: str, parsed: list[Parse
         refused[raw.table] = refused.get(raw.table, 0) + gone
         changed = changed or bool(gone or emptied)
     if changed:
-        parts = {part.table.name: _as_parquet(line, part.relation) for part in parsed}
-        read_as = {part.table.name: {"notes": part.notes, "columns": part.columns} for part in parsed}
+        # Numbered, since two sheets of a workbook can be of one table.
+        parts = {str(number): _as_parquet(line, part.relation) for number, part in enumerate(parsed)}
+        read_as = {
+            str(number): {"table": part.table.name, "notes": part.notes, "columns": part.columns}
+            for number, part in enumerate(parsed)
+        }
         line.landing.redact(sha256, _said(line, refused, read_as), parts)
     return {table: count for table, count in refused.items() if count}
 
@@ -131,7 +141,9 @@ def _read_redacted(line: Line, feed: Feed, name: str, sha256: str) -> list[Parse
         )
     known = {table.name: table for table in feed.tables}
     found = []
-    for table_name, content in parts.items():
+    for number, content in parts.items():
+        read_as = said["read_as"][number]
+        table_name = read_as["table"]
         if table_name not in known:
             raise UnreadableFile(f"{name}: it holds {table_name}, which is no table of {feed.id} any more")
         table = known[table_name]
@@ -145,6 +157,5 @@ def _read_redacted(line: Line, feed: Feed, name: str, sha256: str) -> list[Parse
         )
         line.con.execute(f"INSERT INTO {relation} SELECT {names} FROM redacted_rows")
         line.con.unregister("redacted_rows")
-        read_as = said["read_as"][table_name]
         found.append(Parsed(table, relation, tuple(read_as["notes"]), tuple(read_as["columns"])))
     return found

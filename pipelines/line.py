@@ -7,7 +7,6 @@ where it stopped. The same functions stand behind the CLI, behind Dagster's asse
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -566,7 +565,7 @@ class FeedLanding:
         self.line, self.night, self.feed, self.manifest = line, night, feed, manifest
         self.con = line.con
         self.scope = feed.scope({**line.options(feed.id), **manifest["options"]})
-        self.reading = hashlib.md5(repr((feed.format, feed.tables)).encode(), usedforsecurity=False).hexdigest()
+        self.reading = landed.reading_of(feed)
         self.raws = {table.name: line.raw_table(feed, table) for table in feed.tables}
         landing_rows.ensure_raw_tables(self.con, self.raws.values())
         self.con.execute("CREATE OR REPLACE TEMP TABLE seen (table_name VARCHAR, source_key VARCHAR)")

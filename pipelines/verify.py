@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from connectors.readers import UnreadableFile, UnrecognisedFile
+from connectors.contract import Feed
+from connectors.readers import Parsed, UnreadableFile, UnrecognisedFile
 from pipelines import audit, landed
 from pipelines.line import Line
+from warehouse.land import row_hash
 from warehouse.landing import LandingError
 
 
@@ -81,7 +83,7 @@ def _exists(line: Line, table: str) -> bool:
 
 
 def _landing(line: Line, proved: list[str], broken: list[str]) -> None:
-    """Every landed file opens, is what its address says, and holds as many rows as the books say."""
+    """Every landed file opens, is what its address says, holds as many rows as the books say, and those that stand in the core."""
     files = line.warehouse.rows(
         "SELECT DISTINCT agency || '.' || feed AS feed, sha256, name, table_name, received, status FROM received_file "
         "WHERE sha256 IS NOT NULL AND status IN ('landed', 'unchanged') ORDER BY feed, name"
@@ -101,7 +103,8 @@ def _landing(line: Line, proved: list[str], broken: list[str]) -> None:
         if not line.landing.is_redacted(entry["sha256"]) and digest.hexdigest() != entry["sha256"]:
             broken.append(f"{entry['feed']}, {entry['name']}: the landed bytes are not those received")
             continue
-        rows = _recount(line, entry)
+        rows, altered = _recount(line, entry)
+        broken += altered
         if rows != entry["received"]:
             broken.append(
                 f"{entry['feed']}, {entry['name']}: {entry['received']} rows in the books, {rows} in the landed file"
@@ -109,22 +112,58 @@ def _landing(line: Line, proved: list[str], broken: list[str]) -> None:
         counted += 1
     if len(broken) == before:
         proved.append(
-            f"{counted} landed files open, are what their addresses say, and hold the rows that the books say"
+            f"{counted} landed files open, are what their addresses say, hold the rows that the books say, and those "
+            "that the warehouse has of them"
         )
 
 
-def _recount(line: Line, entry: dict[str, Any]) -> int:
+def _recount(line: Line, entry: dict[str, Any]) -> tuple[int, list[str]]:
+    """How many rows a landed file holds, and which rows in the warehouse are not those that were read from it."""
     feed = line.feeds[entry["feed"]]
     table = entry["table_name"] if feed.format == "sql" else None
     try:
         parsed = landed.read_landed(line, feed, entry["name"], entry["sha256"], table)
     except (UnreadableFile, UnrecognisedFile):
-        return -1
+        return -1, []
+    altered: list[str] = []
     rows = sum(landed.left_out(line.landing, entry["sha256"]).values())
+    for name in dict.fromkeys(part.table.name for part in parsed):
+        altered += _altered(line, feed, entry, [part for part in parsed if part.table.name == name])
     for part in parsed:
         rows += int(line.con.execute(f"SELECT count(*) FROM {part.relation}").fetchall()[0][0])
         line.con.execute(f"DROP TABLE {part.relation}")
-    return rows
+    return rows, altered
+
+
+def _altered(line: Line, feed: Feed, entry: dict[str, Any], parts: list[Parsed]) -> list[str]:
+    """Raw rows of one table that say something else than the file they came in; read by another contract then, they cannot be compared."""
+    raw = line.raw_table(feed, parts[0].table)
+    if not _exists(line, raw.name):
+        return []
+    sent = " UNION ALL ".join(f"SELECT row_number, {row_hash(raw)} AS was FROM {part.relation}" for part in parts)
+    found = line.warehouse.rows(
+        f"""
+        WITH sent AS ({sent}),
+        received AS (
+            SELECT DISTINCT load_id FROM received_file
+            WHERE agency = $agency AND feed = $feed AND file_id = $file AND status = 'landed' AND reading = $reading
+        ),
+        kept AS (SELECT row_number, {row_hash(raw)} AS now FROM {raw.relation} SEMI JOIN received USING (load_id) WHERE file_id = $file)
+        SELECT row_number FROM kept LEFT JOIN sent USING (row_number) WHERE was IS DISTINCT FROM now ORDER BY row_number
+        """,
+        {
+            "agency": feed.agency,
+            "feed": feed.name,
+            "file": entry["sha256"][:16],
+            "reading": landed.reading_of(feed),
+        },
+    )
+    if not found:
+        return []
+    places = ", ".join(str(row["row_number"]) for row in found[:6]) + (" and others" if len(found) > 6 else "")
+    return [
+        f"{feed.id}, {entry['name']}: in the warehouse row(s) {places} of {raw.table} are not as they were received; run tessera rebuild"
+    ]
 
 
 def _marts(line: Line, proved: list[str], broken: list[str]) -> None:

@@ -109,7 +109,7 @@ class Landing:
             return False
 
     def redact(self, sha256: str, said: dict[str, Any], parts: dict[str, bytes]) -> None:
-        """Puts `parts` (table to Parquet) and `said` (plain JSON, no value) in the place of a file's bytes; atomic."""
+        """Puts `parts` (name to Parquet) and `said` (plain JSON, no value) in the place of a file's bytes; atomic."""
         head = json.dumps({**said, "parts": {name: len(part) for name, part in parts.items()}}).encode()
         content = [struct.pack(">I", len(head)) + head, *parts.values()]
         with self._written(_REDACTED, content, sha256.encode()) as (temporary, _):

@@ -335,3 +335,19 @@ def test_a_source_whose_folder_is_not_there_is_told_from_one_that_sent_nothing(t
     books = deployed.night("2026-11-17")
     assert books["status"] == "nothing_sent"
     assert f"sources.toy.marks.from: {deployed.inbox} does not exist" in books["message"]
+
+
+# what was changed afterwards
+
+
+@pytest.mark.parametrize("column", ["surname", "code", "session_date"])
+def test_verify_names_the_row_that_was_changed_in_the_core_and_never_its_value(toy: Deployment, column: str) -> None:
+    deployment = toy()
+    deployment.send("marks.csv", GOOD)
+    deployment.night()
+    assert holds(deployment)
+    raw = deployment.line.raw_table(MARKS, MARKS.tables[0]).relation
+    # Whoever can write to the core can make the fingerprint in the row fit.
+    deployment.line.con.execute(f"UPDATE {raw} SET {column} = 'forged', row_hash = md5('forged') WHERE upn = 'B2'")
+    (told,) = [fault for fault in verify(deployment.line)["broken"] if "as they were received" in fault]
+    assert "row(s) 3 of mark" in told and "forged" not in told and "Reed" not in told
