@@ -16,6 +16,7 @@ from pipelines.commands import (
     console,
     documents,
     identity,
+    keys,
     linkage,
     marts,
     nights,
@@ -48,6 +49,7 @@ for name, group in (
     ("erasures", rights.erasures_app),
     ("disclosures", rights.disclosures_app),
     ("backup", backup.app),
+    ("keys", keys.app),
     ("console", console.app),
 ):
     app.add_typer(group, name=name)

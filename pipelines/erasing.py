@@ -19,9 +19,10 @@ from connectors.contract import Feed, Kind
 from connectors.readers import UnreadableFile, UnrecognisedFile
 from pipelines import landed
 from pipelines.line import Line, Night, open_line
+from pipelines.rekeying import write_anew
 from pipelines.settings import Settings, utc_now
 from warehouse import erase
-from warehouse.engine import attach, connect
+from warehouse.engine import core_key
 from warehouse.erasures import Erasure, ErasureError, Erasures, Marks
 from warehouse.keys import load_keys
 from warehouse.landing import LandingError
@@ -314,22 +315,9 @@ def _erase_core(line: Line, erasures: Sequence[Erasure]) -> None:
 
 
 def _write_anew(settings: Settings, environ: Mapping[str, str]) -> None:
-    """The core's file with nothing but what is in it: DuckDB leaves the bytes of deleted rows in free blocks."""
     keys = load_keys(settings.keys_path, environ, data=settings.data_path)
-    fresh = settings.core_path.with_name("core.anew.duckdb")
-    fresh.unlink(missing_ok=True)
-    con = connect(temp_directory=settings.data_path / "spill")
-    try:
-        attach(con, settings.core_path, "core", keys.text("core"))
-        con.execute("CHECKPOINT core")
-        attach(con, fresh, "anew", keys.text("core"))
-        con.execute("COPY FROM DATABASE core TO anew")
-        con.execute("CHECKPOINT anew")
-    finally:
-        con.close()
-    fresh.replace(settings.core_path)
-    for left in ("core.before-rebuild.duckdb", "core.duckdb.wal"):
-        (settings.data_path / left).unlink(missing_ok=True)
+    write_anew(settings, keys, core_key(settings.core_path, keys))
+    (settings.data_path / "core.before-rebuild.duckdb").unlink(missing_ok=True)
 
 
 def _publish(line: Line) -> None:

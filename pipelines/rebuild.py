@@ -20,7 +20,7 @@ from pipelines import landed
 from pipelines.line import PEOPLE, Line, Night
 from pipelines.night import run_feed
 from pipelines.settings import Settings, utc_now
-from warehouse.engine import Warehouse, WarehouseError, attach, connect
+from warehouse.engine import Warehouse, WarehouseError, attach, connect, core_key
 from warehouse.keys import Keys, load_keys
 from warehouse.landing import Landing
 from warehouse.schema import RELATIONS
@@ -174,8 +174,8 @@ def _differences(in_use: Path, fresh: Path, keys: Keys, erased_after: str | None
 
     con = connect()
     try:
-        attach(con, in_use, "in_use", keys.text("core"), read_only=True)
-        attach(con, fresh, "fresh", keys.text("core"), read_only=True)
+        attach(con, in_use, "in_use", core_key(in_use, keys), read_only=True)
+        attach(con, fresh, "fresh", core_key(fresh, keys), read_only=True)
         tables = con.execute(
             "SELECT schema_name, table_name, list(DISTINCT database_name) FROM duckdb_tables() "
             "WHERE schema_name IN ('main', 'raw') AND database_name IN ('in_use', 'fresh') GROUP BY ALL ORDER BY ALL"

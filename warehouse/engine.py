@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 
 from warehouse import schema
-from warehouse.keys import Keys
+from warehouse.keys import Keys, next_of
 
 _FORBIDDEN_IN_KEY = "'"
 _CHECKPOINT_AT = "256MB"
@@ -71,6 +71,22 @@ def attach(con: duckdb.DuckDBPyConnection, path: Path, name: str, key: str, *, r
         raise WarehouseError(f"{path}: {reason}") from None
 
 
+def core_key(path: Path, keys: Keys) -> str:
+    """The key that opens the core: while it is being replaced, the next one as soon as the core is written under it."""
+    if next_of("core") not in keys.values or not path.exists():
+        return keys.text("core")
+    con = connect()
+    try:
+        attach(con, path, "core", keys.text("core"), read_only=True)
+    except WarehouseError as error:
+        if "the key does not open it" not in str(error):
+            raise
+        return keys.text(next_of("core"))
+    finally:
+        con.close()
+    return keys.text("core")
+
+
 class Warehouse:
     """The encrypted core, opened for writing by one process. Marts are made by publish(), not here."""
 
@@ -80,7 +96,7 @@ class Warehouse:
         self.temp_directory = path.parent / "spill"
         self.con = connect(memory_limit=memory_limit, threads=threads, temp_directory=self.temp_directory)
         self.threads = int(self.con.execute("SELECT current_setting('threads')").fetchall()[0][0])
-        attach(self.con, path, "core", keys.text("core"))
+        attach(self.con, path, "core", core_key(path, keys))
         self.con.execute("USE core")
         # A night is many small transactions. They go to the encrypted log; its default of 16 MB would have them written twice.
         self.con.execute(f"SET checkpoint_threshold = '{_CHECKPOINT_AT}'")

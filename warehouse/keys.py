@@ -72,6 +72,40 @@ def load_keys(path: Path, environ: Mapping[str, str], *, data: Path | None = Non
         _make_key_file(path)
     if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise KeyFileError(f"{path}: others can read the key file; run: chmod 600 {path}")
+    filed = _filed(path)
+    _add_new_roles(path, filed, data or path.parent)
+    return Keys({**filed, **given})
+
+
+def next_of(store: str) -> str:
+    """The name under which a store's next key stands in the key file while it is replaced."""
+    return f"{store}.next"
+
+
+def prepare_next(path: Path, environ: Mapping[str, str], store: str, *, data: Path) -> Keys:
+    """The keys with a next one for the store, which is in the key file from here on. Raises KeyFileError where it is not kept there."""
+    if f"TESSERA_KEY_{store.upper()}" in environ:
+        raise KeyFileError(
+            f"the key of {store} comes from TESSERA_KEY_{store.upper()}; only a key in the key file is replaced. Put all keys into "
+            f"{path} for the time, and take them out again afterwards"
+        )
+    keys = load_keys(path, environ, data=data)
+    filed = _filed(path)
+    if next_of(store) not in filed:
+        filed[next_of(store)] = _new_key()
+        _write(path, [f"{name}={key}" for name, key in filed.items()])
+    return Keys({**keys.values, next_of(store): filed[next_of(store)]})
+
+
+def take_next(path: Path, store: str) -> None:
+    """The next key of the store takes the place of the one it had."""
+    filed = _filed(path)
+    filed[store] = filed.pop(next_of(store))
+    _write(path, [f"{name}={key}" for name, key in filed.items()])
+
+
+def _filed(path: Path) -> dict[str, str]:
+    """The keys of a key file, by store. Raises KeyFileError at a line that is none."""
     filed = {}
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         if line.strip() and not line.startswith("#"):
@@ -79,8 +113,7 @@ def load_keys(path: Path, environ: Mapping[str, str], *, data: Path | None = Non
             if not separator or not value.strip():
                 raise KeyFileError(f"{path}, line {number}: expected STORE=KEY")
             filed[store.strip()] = value.strip()
-    _add_new_roles(path, filed, data or path.parent)
-    return Keys({**filed, **given})
+    return filed
 
 
 def _add_new_roles(path: Path, filed: dict[str, str], data: Path) -> None:

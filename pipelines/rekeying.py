@@ -1,0 +1,49 @@
+"""A new key for the core: its file is written anew under it, and killed at any instant either the old key or the new one opens it.
+
+The new key stands in the key file beside the old one before anything is written under it, and takes its place once the core is. What must
+not live here: reading and writing the key file (warehouse/keys.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from pipelines.settings import Settings
+from warehouse import engine, keys
+
+
+def rotate_core(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Gives the core a new key, or finishes what a killed run began. The caller holds the lock; marts are served all the while.
+
+    Raises KeyFileError where the key comes from the environment, WarehouseError where no key opens the core.
+    """
+    known = keys.prepare_next(settings.keys_path, environ, "core", data=settings.data_path)
+    if settings.core_path.exists():
+        if engine.core_key(settings.core_path, known) != known.text(keys.next_of("core")):
+            write_anew(settings, known, known.text(keys.next_of("core")))
+        (settings.data_path / "core.before-rebuild.duckdb").unlink(missing_ok=True)  # under the old key
+    keys.take_next(settings.keys_path, "core")
+
+
+def write_anew(settings: Settings, known: keys.Keys, key: str) -> None:
+    """The core's file with nothing but what is in it, under `key`: DuckDB leaves the bytes of deleted rows in free blocks."""
+    fresh = settings.core_path.with_name("core.anew.duckdb")
+    fresh.unlink(missing_ok=True)
+    con = engine.connect(temp_directory=settings.data_path / "spill")
+    try:
+        engine.attach(con, settings.core_path, "core", engine.core_key(settings.core_path, known))
+        con.execute("CHECKPOINT core")
+        engine.attach(con, fresh, "anew", key)
+        con.execute("COPY FROM DATABASE core TO anew")
+        con.execute("CHECKPOINT anew")
+    finally:
+        con.close()
+    (settings.data_path / "core.duckdb.wal").unlink(missing_ok=True)
+    fresh.replace(settings.core_path)
+    if os.name == "posix":  # the name must outlive a power cut before the old key may go
+        handle = os.open(settings.data_path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
