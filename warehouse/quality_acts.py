@@ -201,14 +201,15 @@ def releases_waiting(
 ) -> dict[str, Mapping[str, Any]]:
     """Releases that no load of a feed has taken, the latest for each row: those decided since its last load that held began.
 
-    A load takes those decided before it began itself (`until`), each once, also when the core is rebuilt.
+    A load takes those decided before it began itself (`until`), each once, also when the core is rebuilt. The clock has whole seconds: one
+    decided in the second in which a load began is tried by the next as well, rather than by none.
     """
     return {
         act["row_key"]: act
         for act in acts
         if act["kind"] == "release"
         and act["feed"] == feed
-        and (after is None or act["decided_at"] > after)
+        and (after is None or act["decided_at"] >= after)
         and (until is None or act["decided_at"] <= until)
     }
 

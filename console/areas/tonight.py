@@ -49,7 +49,7 @@ def tonight(visit: Visit) -> Response:
             SELECT loads.*, coalesce(silent.alarms, []) AS alarms, series.received AS series,
                    loads.load_seq = (SELECT max(load_seq) FROM loads) AS came_tonight,
                    date_diff('day', loads.date, (SELECT max(date) FROM loads)) AS days_ago,
-                   coalesce(loads.received = landed + unchanged + superseded + quarantined, true) AS balances
+                   coalesce(loads.received = landed + unchanged + superseded + quarantined + refused, true) AS balances
             FROM loads JOIN newest USING (agency, feed, load_seq) JOIN series USING (agency, feed)
             LEFT JOIN silent USING (agency, feed) ORDER BY agency, feed
             """,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import itertools
 import json
 import sqlite3
 from collections.abc import Callable
@@ -14,9 +15,10 @@ from typing import Any
 import openpyxl
 import pytest
 
+import pipelines.line
 from connectors import transports
 from connectors.contract import Feed
-from pipelines.settings import Settings, utc_now
+from pipelines.settings import Settings
 from pipelines.verify import verify
 from tests.conftest import CHILDREN_LIST, MARKS, Toy
 from warehouse.quarantine import QuarantineError, release
@@ -281,8 +283,12 @@ def test_a_row_released_without_its_key_is_held_again_and_not_lost(toy: Deployme
 
 
 def test_what_was_released_while_nobody_could_reach_the_core_goes_through_once_with_the_next_night(
-    toy: Deployment,
+    toy: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    minutes = itertools.count()
+    monkeypatch.setattr(
+        "pipelines.line.utc_now", lambda: dt.datetime(2026, 11, 16, 2, 0) + dt.timedelta(minutes=next(minutes))
+    )
     deployment = toy()
     deployment.send("marks.csv", "upn,surname,session_date,code\n,Stone,2026-11-16,/\n,Reed,2026-11-16,/\n")
     deployment.night()
@@ -295,7 +301,7 @@ def test_what_was_released_while_nobody_could_reach_the_core_goes_through_once_w
         {str(stone): (name, {"upn": "A1"}), str(reed): (name, {})},
         reason="said so",
         author="Officer",
-        decided_at=utc_now(),
+        decided_at=pipelines.line.utc_now(),
     )
     assert books(deployment.night("2026-11-17"))[0] == 2
     assert deployment.rows("SELECT upn, surname FROM raw.toy_marks_mark") == [{"upn": "A1", "surname": "Stone"}]
