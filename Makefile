@@ -8,7 +8,7 @@ CHILDREN ?= 2000
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup nightly test slow field check fix dev console bench docs lock clean
+.PHONY: help setup nightly test slow field check fix dev console pictures bench docs lock clean
 
 help: ## lists the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ dev: setup ## Dagster's pages on http://127.0.0.1:3000 (data team only)
 
 console: setup ## the web application on http://127.0.0.1:8000
 	@$(TESSERA) console
+
+pictures: setup ## takes the README's pictures of the console, from the last night
+	@$(BIN)/python -m tests.console.pictures
 
 bench: setup ## figures of bench/RESULTS.md, on this commit
 	@$(BIN)/python -m bench.run

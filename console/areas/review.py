@@ -6,6 +6,7 @@ A pair's address is a keyed digest: the records' own keys are pupil numbers and 
 
 from __future__ import annotations
 
+import datetime as dt
 import hmac
 import re
 from collections.abc import Iterable, Mapping
@@ -58,6 +59,17 @@ ATTRIBUTES = {
     "postcode": "Postcode",
     "other_postcodes": "Other postcodes",
 }
+SAME, AS_FAR_AS_KNOWN, PARTLY, DIFFERENT, ONE_SIDE = (
+    "same",
+    "same as far as known",
+    "partly the same",
+    "different",
+    "one side only",
+)
+# Where one letter more or less may be a slip; of a date or a code the whole word counts.
+_BY_LETTER = ("given_names", "family_name", "other_names", "nhs_number", "upn", "postcode", "other_postcodes")
+_REMARK = re.compile(r" \(verified\)$")
+_PARTLY_KNOWN = re.compile(r"(?P<date>\d{4}-\d{2}-\d{2}) \((?P<precision>\w+)\)")
 # What says nothing of whether two records are one person.
 _NOT_COMPARED = ("source", "role")
 _PAIRS = """
@@ -302,62 +314,89 @@ def _compared(reading: Reading, chosen: Pair) -> list[dict[str, Any]]:
     for row in sorted(rows, key=lambda row: (order.get(row["attribute"], len(order)), row["attribute"])):
         name = row["attribute"]
         a, b = (_told(name, row[side]) for side in ("value_a", "value_b"))
-        a_pieces, b_pieces = _pieces(a, b) if name not in _NOT_COMPARED else (_whole(a), _whole(b))
-        verdict = "" if name in _NOT_COMPARED else _verdict(a, b)
+        compared = name not in _NOT_COMPARED
+        a_pieces, b_pieces = _pieces(name, a, b) if compared else (_whole(a), _whole(b))
         told.append(
             {
                 "name": name,
                 "label": ATTRIBUTES.get(name, name.replace("_", " ")),
                 "a": a_pieces,
                 "b": b_pieces,
-                "verdict": verdict,
+                "verdict": _verdict(name, row["value_a"], row["value_b"]) if compared else "",
             }
         )
     return told
 
 
 def _told(name: str, value: str | None) -> str | None:
-    """What one side says, codes in words."""
+    """What one side says, codes in words and dates no more exactly than they are known."""
     if value is None:
         return None
     if name == "source":
         told_by, _, feed = value.partition(".")
         return f"{words.agency(told_by)} ({feed})"
+    date = _PARTLY_KNOWN.fullmatch(value)
+    if date:
+        known = dt.date.fromisoformat(date["date"])
+        return (
+            f"{known:%B %Y}, day not known"
+            if date["precision"] == "month"
+            else f"{known:%Y}, {date['precision']} known only"
+        )
     return words.said_of(name, value)
 
 
-def _verdict(a: str | None, b: str | None) -> str:
+def _verdict(name: str, a: str | None, b: str | None) -> str:
     if not a or not b:
-        return "one side only"
+        return ONE_SIDE
+    if name.endswith("birth_date") and (_PARTLY_KNOWN.fullmatch(a) or _PARTLY_KNOWN.fullmatch(b)):
+        # 2012-03-01 (month): year and month are known. Of any other precision, the year.
+        known = 7 if "(month)" in a + b and {"(month)"} >= set(re.findall(r"\(\w+\)", a + b)) else 4
+        return AS_FAR_AS_KNOWN if a[:known] == b[:known] else DIFFERENT
     mine, others = _said(a), _said(b)
     if mine == others:
-        return "same"
-    return "partly the same" if mine & others else "different"
+        return SAME
+    return PARTLY if mine & others else DIFFERENT
 
 
 def _said(value: str) -> set[str]:
-    return {part.strip().casefold() for part in value.split("|")}
+    return {_REMARK.sub("", part).strip().casefold() for part in value.split("|")}
 
 
 def _whole(value: str | None) -> list[tuple[str, bool]]:
     return [(value, False)] if value else []
 
 
-def _pieces(a: str | None, b: str | None) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
-    """Both values cut where they differ. Words that have little in common are marked whole: letters they share tell nothing."""
+def _pieces(name: str, a: str | None, b: str | None) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
+    """Both values cut where they differ: names and numbers by the letter, all else by the word; a remark, (verified), is none.
+
+    Names that have little in common are marked whole: letters they share tell nothing.
+    """
     if not a or not b:
         return _whole(a), _whole(b)
-    match = SequenceMatcher(None, a.casefold(), b.casefold(), autojunk=False)
-    if match.ratio() < 0.5 or len(a.casefold()) != len(a) or len(b.casefold()) != len(b):
+    (a, a_remark), (b, b_remark) = _without_remark(a), _without_remark(b)
+    one, other = (list(value) if name in _BY_LETTER else re.findall(r"\s+|\S+", value) for value in (a, b))
+    match = SequenceMatcher(
+        None, [unit.casefold() for unit in one], [unit.casefold() for unit in other], autojunk=False
+    )
+    pieces: tuple[list[tuple[str, bool]], list[tuple[str, bool]]] = ([], [])
+    if name in _BY_LETTER and match.ratio() < 0.5:
         differ = a.casefold() != b.casefold()
-        return [(a, differ)], [(b, differ)]
-    one, other = [], []
-    for what, a_from, a_to, b_from, b_to in match.get_opcodes():
-        if a_to > a_from:
-            one.append((a[a_from:a_to], what != "equal"))
-        if b_to > b_from:
-            other.append((b[b_from:b_to], what != "equal"))
-    return one, other
+        pieces = ([(a, differ)], [(b, differ)])
+    else:
+        for what, a_from, a_to, b_from, b_to in match.get_opcodes():
+            for side, units, start, end in ((0, one, a_from, a_to), (1, other, b_from, b_to)):
+                if end > start:
+                    pieces[side].append(("".join(units[start:end]), what != "equal"))
+    for side, remark in enumerate((a_remark, b_remark)):
+        if remark:
+            pieces[side].append((remark, False))
+    return pieces
+
+
+def _without_remark(value: str) -> tuple[str, str]:
+    found = _REMARK.search(value)
+    return (value[: found.start()], found[0]) if found else (value, "")
 
 
 def _in_words(compared: Iterable[Mapping[str, Any]]) -> str:

@@ -178,6 +178,7 @@ def print_report(report: Any, config: Path) -> None:
         f'  practitioner     tessera query --role practitioner{where} "SELECT person_id, rule, explanation FROM signals", '
         f'then tessera child PERSON --purpose "…"{where}'
     )
+    out.print(f"  in a browser     tessera console accounts add NAME --role ROLE{where}, then tessera console{where}")
 
 
 @app.command()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import pytest
 
+from console.areas import review
 from tests.console.conftest import Client, Desk
 
 H1, H2 = "health.fhir:h1", "health.fhir:h2"
@@ -127,15 +127,38 @@ def test_hostile_text_in_a_note_is_text(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "expected"),
+    ("name", "a", "b", "expected"),
     [
-        ("Amina", "Amira", ([("Ami", False), ("n", True), ("a", False)], [("Ami", False), ("r", True), ("a", False)])),
-        ("AMINA", "Amina", ([("AMINA", False)], [("Amina", False)])),
-        ("Amina", "Joseph", ([("Amina", True)], [("Joseph", True)])),
-        (None, "Jo", ([], [("Jo", False)])),
+        ("given_names", "Amina", "Amira", "Ami[n]a Ami[r]a"),
+        ("given_names", "AMINA", "Amina", "AMINA Amina"),
+        ("given_names", "Amina", "Joseph", "[Amina] [Joseph]"),
+        ("given_names", None, "Jo", " Jo"),
+        ("nhs_number", "9514655532 (verified)", "9514655532", "9514655532 (verified) 9514655532"),
+        ("sex", "male", "female", "[male] [female]"),
+        ("birth_date", "3 May 2014", "4 May 2014", "[3] May 2014 [4] May 2014"),
     ],
 )
-def test_differences_are_marked_where_they_are(a: str | None, b: str | None, expected: Callable[..., object]) -> None:
-    from console.areas.review import _pieces
+def test_differences_are_marked_where_they_are(name: str, a: str | None, b: str | None, expected: str) -> None:
+    sides = review._pieces(name, a, b)
+    assert " ".join("".join(f"[{text}]" if differs else text for text, differs in side) for side in sides) == expected
 
-    assert _pieces(a, b) == expected
+
+@pytest.mark.parametrize(
+    ("name", "a", "b", "expected"),
+    [
+        ("nhs_number", "9514655532 (verified)", "9514655532", "same"),
+        ("nhs_number", "9514655532", "9514655540", "different"),
+        ("other_postcodes", "LS1 1AA | LS2 2BB", "LS2 2BB", "partly the same"),
+        ("family_name", "KHAN", "Khan", "same"),
+        ("upn", None, "A1", "one side only"),
+        ("birth_date", "2014-05-03", "2014-05-03", "same"),
+        ("birth_date", "2014-05-01 (month)", "2014-05-03", "same as far as known"),
+        ("birth_date", "2014-06-01 (month)", "2014-05-03", "different"),
+        ("birth_date", "2014-01-01 (year)", "2014-05-01 (month)", "same as far as known"),
+        ("birth_date", "2013-01-01 (age)", "2014-05-03", "different"),
+    ],
+)
+def test_what_both_say_is_compared_as_far_as_it_is_known(
+    name: str, a: str | None, b: str | None, expected: str
+) -> None:
+    assert review._verdict(name, a, b) == expected
