@@ -21,6 +21,7 @@ from pipelines.night import run_night
 from pipelines.rebuild import rebuild
 from pipelines.settings import Settings, load_settings
 from pipelines.verify import verify
+from tests.unit.linkage_world import world
 from warehouse import query, retention
 from warehouse.erasures import ErasureError
 
@@ -252,6 +253,14 @@ def test_what_is_due_follows_the_declared_periods(copied: Path) -> None:
     own.write_text(f"rules:\n  clinic: {{{rule}, keep: {{until_age: soon}}}}\n")
     with pytest.raises(retention.RetentionError, match="clinic: keep says until_age"):
         retention.load_rules(own)
+
+
+def test_a_parent_is_not_due_at_the_age_at_which_a_child_is() -> None:
+    born = {"kid": dt.date(2000, 5, 1), "mum": dt.date(1980, 5, 1)}
+    con = world([{"feed": "health.fhir", "id": who, "dob": date} for who, date in born.items()])
+    con.execute("INSERT INTO event (event_id, record_id, occurred_from) VALUES ('e', 'health.fhir:kid', '2012-01-01')")
+    due = retention.due(con, retention.load_rules(), dt.date(2026, 11, 16))
+    assert [(found.record_id, found.due_on) for found in due] == [("health.fhir:kid", dt.date(2025, 5, 1))]
 
 
 def test_every_shipped_period_has_a_source_and_a_rationale() -> None:

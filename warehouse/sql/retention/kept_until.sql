@@ -2,7 +2,7 @@
 -- The longest of the rules that are for a record counts; due_on is empty where it is never due.
 
 WITH news AS (
-    SELECT record_id, max(heard) AS last_news, list(DISTINCT kind) FILTER (kind IS NOT NULL) AS kinds
+    SELECT record_id, min(heard) AS first_news, max(heard) AS last_news, list(DISTINCT kind) FILTER (kind IS NOT NULL) AS kinds
     FROM (
         SELECT record_id, CAST(coalesce(recorded_at, extracted_at, loaded_at) AS DATE) AS heard, NULL AS kind FROM person_record
         UNION ALL
@@ -32,7 +32,9 @@ applying AS (
             ELSE greatest(
                 CASE
                     WHEN r.after_death IS NOT NULL AND d.death_date IS NOT NULL THEN d.death_date + to_years(r.after_death)
-                    WHEN r.until_age IS NOT NULL THEN coalesce(d.birth_date, n.last_news) + to_years(r.until_age)
+                    -- A parent or a professional was grown up when first heard of: a child's age says nothing of how long they are kept.
+                    WHEN r.until_age IS NOT NULL
+                        THEN if(d.birth_date + to_years(18) > n.first_news, d.birth_date, n.last_news) + to_years(r.until_age)
                 END,
                 n.last_news + to_years(r.after_last_news)
             )
