@@ -11,6 +11,8 @@ from pathlib import Path
 
 import duckdb
 
+from warehouse.quoting import literal
+
 _HERE = Path(__file__).parent
 
 
@@ -27,12 +29,8 @@ def install(con: duckdb.DuckDBPyConnection) -> None:
     """Creates the reading macros in the connection's current database."""
     con.execute((_HERE / "reading.sql").read_text(encoding="utf-8"))
     for name, codes in crosswalks().items():
-        keys = ", ".join(_literal(code) for code in codes)
-        values = ", ".join(_literal(value) for value in codes.values())
+        keys = ", ".join(literal(code) for code in codes)
+        values = ", ".join(literal(value) for value in codes.values())
         con.execute(
             f"CREATE OR REPLACE MACRO as_{name}(code) AS map_extract_value(MAP([{keys}], [{values}]), upper(tidy(code)))"
         )
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

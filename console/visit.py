@@ -131,8 +131,7 @@ class Visit:
                 400, "Say what you look for", "Reading the access log is a look too, and is kept with what for."
             )
         log = self.deployment.access_log
-        said = {"load_id": "", "version": "", "who": self.account.name, "purpose": purpose, "question": question}
-        log.asked("audit", "decisions", self.now, **said)
+        log.asked_of_store("audit", self.now, who=self.account.name, purpose=purpose, question=question)
         self.looked = True
         return log
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from connectors.contract import Feed
+from warehouse.quoting import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -63,7 +64,7 @@ def _open_and_go_on(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, ta
     keys = (
         _union(
             f"SELECT raw_row_id, CASE WHEN superseded_seq = load_seq THEN raw_row_id ELSE source_key END AS row_key "
-            f"FROM {_raw(feed, table)} WHERE raw_row_id IN (SELECT raw_row_id FROM named WHERE table_name = {_literal(table)})"
+            f"FROM {_raw(feed, table)} WHERE raw_row_id IN (SELECT raw_row_id FROM named WHERE table_name = {literal(table)})"
             for table in tables
         )
         or "SELECT NULL::VARCHAR AS raw_row_id, NULL::VARCHAR AS row_key LIMIT 0"
@@ -103,7 +104,7 @@ def _end(
     tables = _named_in(con, "lapsed", tables)
     current = (
         _union(
-            f"SELECT {_literal(table)} AS table_name, source_key AS row_key, raw_row_id FROM {_raw(feed, table)} "
+            f"SELECT {literal(table)} AS table_name, source_key AS row_key, raw_row_id FROM {_raw(feed, table)} "
             f"WHERE superseded_seq IS NULL AND source_key IN (SELECT row_key FROM temp.lapsed)"
             for table in tables
         )
@@ -139,7 +140,3 @@ def _union(selects: Iterable[str]) -> str:
 
 def _raw(feed: Feed, table: str) -> str:
     return f'raw."{feed.raw(table)}"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

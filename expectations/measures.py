@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from connectors.contract import Column, Feed, Table
+from warehouse.quoting import literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,8 +53,8 @@ def count(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, load_seq: in
         return
     tables = tables_landed(con, feed)
     if feed.delivery == "full":
-        rows = f"superseded_seq IS NULL AND vanished_seq IS NULL AND coalesce(scope, '') = {_literal(scope or '')}"
-        counts = [f"SELECT {_literal(table.name)}, count(*) FROM {_raw(feed, table)} WHERE {rows}" for table in tables]
+        rows = f"superseded_seq IS NULL AND vanished_seq IS NULL AND coalesce(scope, '') = {literal(scope or '')}"
+        counts = [f"SELECT {literal(table.name)}, count(*) FROM {_raw(feed, table)} WHERE {rows}" for table in tables]
     else:
         rows = f"load_seq = {int(load_seq)}"
         counts = [f"SELECT '', {int(received)}"]
@@ -77,7 +78,7 @@ def _count_codes(
 ) -> None:
     """How often each code stands in each column. Texts are counted before they are read: there are few different ones."""
     texts = " UNION ALL ".join(
-        f"SELECT {_literal(table.name)} AS table_name, {_literal(column.name)} AS column_name, {_q(column.name.lower())} AS said, "
+        f"SELECT {literal(table.name)} AS table_name, {literal(column.name)} AS column_name, {quoted(column.name.lower())} AS said, "
         f"count(*) AS cases FROM {_raw(feed, table)} WHERE {rows} GROUP BY said"
         for table, column in coded
     )
@@ -124,12 +125,4 @@ def _coded(table: Table) -> list[Column]:
 
 
 def _raw(feed: Feed, table: Table) -> str:
-    return f"raw.{_q(feed.raw(table.name))}"
-
-
-def _q(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return f"raw.{quoted(feed.raw(table.name))}"

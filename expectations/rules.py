@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from connectors.contract import Column, Feed, Kind, Period, Rule, Table
 from connectors.rulebooks import book_year, in_words, rule_books
 from expectations.suite import Standard
+from warehouse.quoting import literal, quoted
 from warehouse.schema import RAW_COLUMNS, Sensitivity
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class Workings:
         """Of every table that exists, in one query."""
         if last_year not in self._rows:
             counts = [
-                f"SELECT {_literal(table)}, count(*) FROM {self._raw(table)} AS r WHERE {self._delivery(table, last_year=last_year)}"
+                f"SELECT {literal(table)}, count(*) FROM {self._raw(table)} AS r WHERE {self._delivery(table, last_year=last_year)}"
                 for table in sorted(self._present)
             ]
             self._rows[last_year] = dict(self._con.execute(" UNION ALL ".join(counts)).fetchall() if counts else ())
@@ -135,8 +136,8 @@ class Workings:
         if self._valued is None:
             asked = sorted({need for book in self.books for rule in book.rules for need in rule.needs if "." in need})
             found = [
-                f"(SELECT {_literal(need)} FROM {self._raw(of)} AS r WHERE {self._delivery(of, last_year=False)} "
-                f"AND tidy({_q(name.lower())}) IS NOT NULL LIMIT 1)"
+                f"(SELECT {literal(need)} FROM {self._raw(of)} AS r WHERE {self._delivery(of, last_year=False)} "
+                f"AND tidy({quoted(name.lower())}) IS NOT NULL LIMIT 1)"
                 for need, (of, _, name) in ((need, need.partition(".")) for need in asked)
                 if of in self._present
             ]
@@ -191,7 +192,7 @@ class Workings:
     def _meaning(self, name: str) -> str:
         period, year = self.period, self.rules_year
         if name == "authority":
-            return _literal(str(self.options.get("authority") or ""))
+            return literal(str(self.options.get("authority") or ""))
         if name == "today":
             return f"DATE '{self.today.isoformat()}'"
         if period and name in ("collection_start", "collection_end"):
@@ -213,7 +214,7 @@ class Workings:
 
     def _made_table(self, name: str, sql: Any) -> str:
         """The table, made if it is not yet; what could not be made fails every rule that reads it, tried once."""
-        relation = f"{SCHEMA}.{_q(name)}"
+        relation = f"{SCHEMA}.{quoted(name)}"
         if name in self._failed:
             raise self._failed[name]
         if name not in self._made:
@@ -241,9 +242,7 @@ class Workings:
         """The rows of one delivery as it came: those in force, and those beaten by another row of their own file."""
         if last_year and self.period is None:
             return "false"
-        scope = (
-            f" AND scope = {_literal(self.period.before if last_year else self.period.scope)}" if self.period else ""
-        )
+        scope = f" AND scope = {literal(self.period.before if last_year else self.period.scope)}" if self.period else ""
         beaten = (
             f" OR (superseded_seq = load_seq AND EXISTS (SELECT 1 FROM {self._raw(table)} AS winner "
             "WHERE winner.source_key = r.source_key AND winner.load_seq = r.load_seq AND winner.superseded_seq IS NULL))"
@@ -262,7 +261,7 @@ class Workings:
         return self._beaten[table]
 
     def _raw(self, table: str) -> str:
-        return f"raw.{_q(self.feed.raw(table))}"
+        return f"raw.{quoted(self.feed.raw(table))}"
 
     def _received(self, table: Table) -> str:
         return self._raw(table.name) if table.name in self._present else nothing(table)
@@ -290,8 +289,8 @@ def standard_of(feed: Feed, rule: Rule, meaning: str = "") -> Standard:
 
 def nothing(table: Table) -> str:
     """A table of the contract that never came."""
-    columns = [f"NULL::VARCHAR AS {_q(column.name)}" for column in table.columns]
-    columns += [f"NULL::{kept.type} AS {_q(kept.name)}" for kept in RAW_COLUMNS]
+    columns = [f"NULL::VARCHAR AS {quoted(column.name)}" for column in table.columns]
+    columns += [f"NULL::{kept.type} AS {quoted(kept.name)}" for kept in RAW_COLUMNS]
     return f"(SELECT {', '.join(columns)} LIMIT 0)"
 
 
@@ -308,9 +307,9 @@ class _Reading:
 
     @classmethod
     def of(cls, column: Column) -> _Reading:
-        name = _q(column.name.lower())
-        text = _q(column.name.lower() + "_text")
-        formats = "[" + ", ".join(_literal(each) for each in column.formats) + "]"
+        name = quoted(column.name.lower())
+        text = quoted(column.name.lower() + "_text")
+        formats = "[" + ", ".join(literal(each) for each in column.formats) + "]"
         value = f"{name}, {text}"
         match column.kind:
             case Kind.DATE if column.formats:
@@ -327,11 +326,3 @@ class _Reading:
             case _:
                 return cls(f"tidy({name}) AS {name}", name, name)
         return cls(f"tidy({name}) AS {text}", worked_out, value)
-
-
-def _q(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -26,6 +26,7 @@ from expectations.harm import harm_of
 from expectations.rules import SCHEMA, Workings
 from expectations.suite import VALUE, Standard, suite_for
 from expectations.verdict import Verdict, status_of
+from warehouse.quoting import literal, quoted
 from warehouse.schema import Field, Relation
 
 if TYPE_CHECKING:
@@ -235,7 +236,7 @@ def _find(
     raised = warehouse.side_by_side(
         [
             again.get(name)
-            or f"INSERT INTO {SCHEMA}.found BY NAME SELECT {_literal(name)} AS expectation, * FROM ({rules[name]}\n)"
+            or f"INSERT INTO {SCHEMA}.found BY NAME SELECT {literal(name)} AS expectation, * FROM ({rules[name]}\n)"
             for name in alone
         ]
     )
@@ -272,7 +273,7 @@ def _of_one_pass(
 
 def _finding_in_one_pass(rows: str, group: Sequence[tuple[_Task, str]]) -> str:
     """Rows that fail none of these go no further than the filter: of a clean table nothing is unnested."""
-    names = ", ".join(_literal(task.standard.name) for task, _ in group)
+    names = ", ".join(literal(task.standard.name) for task, _ in group)
     conditions = ", ".join(f"({condition}\n) AS f{place}" for place, (_, condition) in enumerate(group, start=1))
     failed = " OR ".join(f"f{place}" for place in range(1, len(group) + 1))
     places = ", ".join(f"CASE WHEN f{place} THEN {place} END" for place in range(1, len(group) + 1))
@@ -284,7 +285,7 @@ def _finding_in_one_pass(rows: str, group: Sequence[tuple[_Task, str]]) -> str:
 
 
 def _counts_found(names: Sequence[str]) -> str:
-    asked = ", ".join(_literal(name) for name in names)
+    asked = ", ".join(literal(name) for name in names)
     return f"SELECT expectation, count(*) FROM {SCHEMA}.found WHERE expectation IN ({asked}) GROUP BY expectation"
 
 
@@ -294,14 +295,14 @@ def _values(feed: Feed, tasks: Sequence[_Task], *, many: bool) -> str:
     Of many rows, those that hold at sight are left out: to tidy every text is half the work of judging it.
     """
     columns = sorted({str(task.standard.column) for task in tasks})
-    tidied = ", ".join(f"tidy({_q(column)}) AS {_q('value of ' + column)}" for column in columns)
-    doubtful = (f"NOT ({task.standard.at_sight.replace(VALUE, _q(str(task.standard.column)))})" for task in tasks)
+    tidied = ", ".join(f"tidy({quoted(column)}) AS {quoted('value of ' + column)}" for column in columns)
+    doubtful = (f"NOT ({task.standard.at_sight.replace(VALUE, quoted(str(task.standard.column)))})" for task in tasks)
     rows = _window(tasks[0].since) + (f" AND ({' OR '.join(doubtful)})" if many else "")
     return f"(SELECT raw_row_id, {tidied} FROM {_raw(feed, tasks[0].standard.table)} WHERE {rows}) AS judged"
 
 
 def _condition(standard: Standard) -> str:
-    return standard.holds.replace(VALUE, _q(f"value of {standard.column}"))
+    return standard.holds.replace(VALUE, quoted(f"value of {standard.column}"))
 
 
 def _task(feed: Feed, standard: Standard, since: int, workings: Workings) -> _Task:
@@ -412,13 +413,13 @@ def _places(spoken_of: Sequence[str], standard: Standard) -> tuple[list[str], li
 
 def _rows_to_point_at(feed: Feed, table: Table, spoken_of: Sequence[str]) -> str:
     """Rows a rule can find that were landed: current or beaten by another of their own file; `held` is what they hold, in words too."""
-    tidied = ", ".join(f"tidy({_q(name.lower())}) AS {_q('value of ' + name)}" for name in spoken_of)
+    tidied = ", ".join(f"tidy({quoted(name.lower())}) AS {quoted('value of ' + name)}" for name in spoken_of)
     held = ", ".join(
-        f"{{'value': {value}, 'said': {_literal(name + ' ')} || coalesce({value}, '(blank)')}}"
-        for name, value in ((name, _q("value of " + name)) for name in spoken_of)
+        f"{{'value': {value}, 'said': {literal(name + ' ')} || coalesce({value}, '(blank)')}}"
+        for name, value in ((name, quoted("value of " + name)) for name in spoken_of)
     )
     return f"""
-        SELECT raw_row_id, {_literal(table.name)} AS table_name, load_id, load_seq, file_id, row_number, local_id,
+        SELECT raw_row_id, {literal(table.name)} AS table_name, load_id, load_seq, file_id, row_number, local_id,
                [{held}]::STRUCT(value VARCHAR, said VARCHAR)[] AS held
         FROM (SELECT raw_row_id, load_id, load_seq, file_id, row_number, {_local_id(table)} AS local_id{", " if tidied else ""}{tidied}
               FROM {_raw(feed, table.name)}
@@ -647,8 +648,8 @@ def _refuse_two_of_a_name(feed: Feed, standards: Sequence[Standard]) -> None:
 
 def _quarantine(feed: Feed, table: Table) -> str:
     return (
-        f"(SELECT * FROM quarantine WHERE agency = {_literal(feed.agency)} AND feed = {_literal(feed.name)} "
-        f"AND table_name = {_literal(table.name)} AND released_load_id IS NULL)"
+        f"(SELECT * FROM quarantine WHERE agency = {literal(feed.agency)} AND feed = {literal(feed.name)} "
+        f"AND table_name = {literal(table.name)} AND released_load_id IS NULL)"
     )
 
 
@@ -659,16 +660,8 @@ def _window(since: int) -> str:
 
 def _local_id(table: Table) -> str:
     """The agency's own key of the row, as received."""
-    return f"concat_ws('/', {', '.join(f'trim({_q(name)})' for name in table.key)})" if table.key else "source_key"
+    return f"concat_ws('/', {', '.join(f'trim({quoted(name)})' for name in table.key)})" if table.key else "source_key"
 
 
 def _raw(feed: Feed, table: str) -> str:
-    return f"raw.{_q(feed.raw(table))}"
-
-
-def _q(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return f"raw.{quoted(feed.raw(table))}"

@@ -17,6 +17,7 @@ from connectors import reading
 from connectors.contract import Column, Feed, Kind, Rule, Table
 from expectations import volume
 from expectations.verdict import Severity
+from warehouse.quoting import literal
 from warehouse.schema import Sensitivity
 
 # The value of the column under judgement, in a condition.
@@ -163,7 +164,7 @@ def _of_column(table: Table, column: Column) -> list[Standard]:
             )
         )  # fmt: skip
     if column.allowed is not None:
-        codes = ", ".join(_literal(code) for code in column.allowed)
+        codes = ", ".join(literal(code) for code in column.allowed)
         shown = ", ".join(column.allowed[:_CODES_SHOWN]) + ("…" if len(column.allowed) > _CODES_SHOWN else "")
         standards.append(
             _column_standard(
@@ -196,7 +197,7 @@ def _reads(column: Column) -> tuple[str, str, str, str] | None:
     if column.kind in (Kind.DATE, Kind.TIMESTAMP) and column.formats:
         written = " or ".join(dict.fromkeys(in_words(text) for text in column.formats))
         what, word = ("is_a_date", "date") if column.kind is Kind.DATE else ("is_a_time", "date and time")
-        holds = f"is_date_as({VALUE}, [{', '.join(_literal(text) for text in column.formats)}])"
+        holds = f"is_date_as({VALUE}, [{', '.join(literal(text) for text in column.formats)}])"
         return what, f"a {word} written {written}", holds, f"Write a real {word} as {written}, between 1880 and 2100."
     return {
         Kind.DATE: (
@@ -267,7 +268,7 @@ def _of_table(feed: Feed, table: Table) -> list[Standard]:
             table.name,
             # The rows that lost within their own file and load; different versions of a key are no contradiction.
             f"""
-            SELECT r.raw_row_id, {_literal(key)} AS column_name,
+            SELECT r.raw_row_id, {literal(key)} AS column_name,
                    'rows ' || string_agg(o.row_number::VARCHAR, ', ' ORDER BY o.row_number) || ' and '
                    || any_value(r.row_number) AS value
             FROM {{rows}} r
@@ -313,7 +314,7 @@ def _of_table(feed: Feed, table: Table) -> list[Standard]:
                 "Nobody who was in the last full extract is missing from this one",
                 table.name,
                 f"""
-                SELECT min_by(raw_row_id, row_number) AS raw_row_id, {_literal(", ".join(owner))} AS column_name,
+                SELECT min_by(raw_row_id, row_number) AS raw_row_id, {literal(", ".join(owner))} AS column_name,
                        concat_ws('/', {who}) AS value
                 FROM {{raw_{table.name}}} WHERE vanished_seq IS NOT NULL{elsewhere} GROUP BY scope, {who}
                 """,
@@ -337,10 +338,6 @@ def _home(feed: Feed, table: Table) -> Table | None:
 def in_words(strptime_format: str) -> str:
     """How a date is written: DD/MM/YYYY."""
     return re.sub("%[a-zA-Z]", lambda match: _DATE_WORDS.get(match.group(), match.group()), strptime_format)
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 @cache

@@ -20,6 +20,7 @@ import pandas as pd
 from linkage.households import fill_households
 from linkage.model import LinkageSettings
 from linkage.prepare import sql_steps
+from warehouse.quoting import literal
 
 
 @dataclass
@@ -76,7 +77,7 @@ def identify(
         _play(con)
         _run(con, "identity.sql", {})
         _assign(con, load_id, secret)
-        _run(con, "ledger.sql", {"load_id": _text(load_id), "now": f"TIMESTAMP '{now:%Y-%m-%d %H:%M:%S.%f}'"})
+        _run(con, "ledger.sql", {"load_id": literal(load_id), "now": f"TIMESTAMP '{now:%Y-%m-%d %H:%M:%S.%f}'"})
         _balance(con)
         report.households = fill_households(
             con, load_id=load_id, today=today or now.date(), secret=secret, settings=settings
@@ -141,10 +142,6 @@ def _balance(con: duckdb.DuckDBPyConnection) -> None:
         raise RuntimeError(
             f"identity does not add up: {unlinked} record(s) without a link, {doubled} with more than one"
         )
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _run(con: duckdb.DuckDBPyConnection, file: str, places: dict[str, str]) -> None:

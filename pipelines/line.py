@@ -488,9 +488,7 @@ class Line:
 
     def log_decisions_look(self, who: str, what: str) -> None:
         """Whoever looks at seals is noted before they do."""
-        self.access_log.asked(
-            "decisions", "decisions", utc_now(), load_id="", version="", who=who, purpose="governance", question=what
-        )
+        self.access_log.asked_of_store("decisions", utc_now(), who=who, purpose="governance", question=what)
 
     def decisions_for_linkage(self, up_to: int | None = None) -> list[tuple[Any, ...]]:
         """The decisions that count, those of re-keyed records included, as link() reads them."""

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from warehouse.keys import ROLES
+from warehouse.quoting import quoted
 
 POLICY_PATH = Path(__file__).with_name("policy.yaml")
 
@@ -195,7 +196,7 @@ class Policy:
             chosen[column] = TREATMENTS[treatment].sql(value, type_)
             if treatment == "common_value":
                 common = f"SELECT value FROM common_value WHERE column_name = '{column}'"
-                chosen[column] = f"if({_quoted(column)} IN ({common}), {value}, NULL)"
+                chosen[column] = f"if({quoted(column)} IN ({common}), {value}, NULL)"
         return chosen
 
     def common_values(self, role: str, view: str, source: str) -> str | None:
@@ -205,12 +206,12 @@ class Policy:
         if not columns:
             return None
         counted = " UNION ALL ".join(
-            f"SELECT '{column}' AS column_name, {_quoted(column)} AS value FROM source "
-            f"WHERE {_quoted(column)} IS NOT NULL "
-            f"GROUP BY {_quoted(column)} HAVING count(DISTINCT person_id) >= {self.common_value_min}"
+            f"SELECT '{column}' AS column_name, {quoted(column)} AS value FROM source "
+            f"WHERE {quoted(column)} IS NOT NULL "
+            f"GROUP BY {quoted(column)} HAVING count(DISTINCT person_id) >= {self.common_value_min}"
             for column in columns
         )
-        read = ", ".join(_quoted(column) for column in ("person_id", *columns))
+        read = ", ".join(quoted(column) for column in ("person_id", *columns))
         return f"WITH source AS MATERIALIZED (SELECT {read} FROM {source} WHERE {self.rows(role, view)}) {counted}"
 
     def rows(self, role: str, view: str) -> str:
@@ -231,8 +232,8 @@ class Policy:
     def _protect(self, role: str, view: str, column: str) -> str:
         protection = self.protected.get(view, {}).get(column)
         if protection is None or PROTECTED_ADDRESS in self.role(role).permissions:
-            return _quoted(column)
-        return _PROTECTIONS[protection](_quoted(column))
+            return quoted(column)
+        return _PROTECTIONS[protection](quoted(column))
 
 
 def load_policy(path: Path = POLICY_PATH) -> Policy:
@@ -310,10 +311,6 @@ def _mapping(value: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise PolicyError(f"policy: {where}: expected names with what they stand for")
     return value
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 class _StrictLoader(yaml.SafeLoader):

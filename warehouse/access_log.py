@@ -79,6 +79,10 @@ class AccessLog:
         sealed = {"who": cipher.seal(who), "purpose": cipher.seal(purpose), "question": cipher.seal(question)}
         return self.journal.append([{**said, **sealed}])[0]
 
+    def asked_of_store(self, action: str, at: dt.datetime, *, who: str, purpose: str, question: str) -> None:
+        """Notes that somebody reads what people did (decisions, looks, disclosures, what is due), which is in no mart and of no load."""
+        self.asked(action, "decisions", at, load_id="", version="", who=who, purpose=purpose, question=question)
+
     def answered(self, access_id: int, role: str, at: dt.datetime, *, shown: Iterable[str] | None, rows: int) -> None:
         """Notes what a look showed."""
         told = None if shown is None else self._cipher(role).seal(json.dumps(sorted(shown)))

@@ -16,6 +16,7 @@ import duckdb
 
 from warehouse.erasures import Erasure, Marks, marks_of_column
 from warehouse.land import RawTable, row_hash, source_key
+from warehouse.quoting import literal, quoted
 from warehouse.schema import COMMON_MODEL
 
 _RECORD_COLUMNS = ("record_id", "record_id_a", "record_id_b", "other_record_id")
@@ -58,12 +59,12 @@ def take_out(con: duckdb.DuckDBPyConnection, raw: RawTable, relation: str, scope
     """
     if not concerned(con, raw):
         return 0, 0
-    key, text = source_key(raw, _text(scope)), _text(raw.name)
+    key, text = source_key(raw, literal(scope)), literal(raw.name)
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE taken_out AS SELECT r._place AS place, s.emptied "
         f"FROM (SELECT *, rowid AS _place, {key} AS _key FROM {relation}) r "
         f"LEFT JOIN temp.erased_shared s ON s.raw = {text} AND s.mark = erasure_mark(_key) "
-        f"WHERE s.mark IS NOT NULL OR {_is_erased(con, raw, '_key', _text(file_id))}"
+        f"WHERE s.mark IS NOT NULL OR {_is_erased(con, raw, '_key', literal(file_id))}"
     )
     _empty(con, raw, relation, "temp.taken_out", hashed=False)
     gone, emptied = con.execute(
@@ -96,7 +97,7 @@ def forget_staged(con: duckdb.DuckDBPyConnection, agency: str, feed: str) -> Non
 
 def _is_erased(con: duckdb.DuckDBPyConnection, raw: RawTable, key: str, file_id: str) -> str:
     """SQL: whether a row of the raw table is an erased person's."""
-    text = _text(raw.name)
+    text = literal(raw.name)
     conditions = [
         f"erasure_mark({key}) IN (SELECT mark FROM temp.erased_row WHERE raw = {text})",
         f"({key} IS NULL AND erasure_mark({file_id} || '/' || row_number) IN (SELECT mark FROM temp.erased_place WHERE raw = {text}))",
@@ -105,7 +106,7 @@ def _is_erased(con: duckdb.DuckDBPyConnection, raw: RawTable, key: str, file_id:
         "SELECT DISTINCT column_name, reference FROM temp.erased_value WHERE raw = ? ORDER BY ALL", [raw.name]
     ).fetchall():
         if column in raw.columns:
-            known = f"SELECT coalesce(list(mark), []) FROM temp.erased_value WHERE raw = {text} AND column_name = {_text(column)}"
+            known = f"SELECT coalesce(list(mark), []) FROM temp.erased_value WHERE raw = {text} AND column_name = {literal(column)}"
             conditions.append(f"list_has_any({marks_of_column(column, reference=reference)}, ({known}))")
     return "coalesce(" + " OR ".join(f"coalesce({condition}, false)" for condition in conditions) + ", false)"
 
@@ -115,8 +116,8 @@ def _empty(con: duckdb.DuckDBPyConnection, raw: RawTable, relation: str, places:
     names = [*raw.columns, "extra"]
     for name in names:
         con.execute(
-            f"UPDATE {relation} SET {_q(name)} = NULL FROM {places} p WHERE {relation}.rowid = p.place "
-            f"AND list_contains(p.emptied, {_text(name)})"
+            f"UPDATE {relation} SET {quoted(name)} = NULL FROM {places} p WHERE {relation}.rowid = p.place "
+            f"AND list_contains(p.emptied, {literal(name)})"
         )
     if hashed:
         con.execute(
@@ -193,8 +194,8 @@ def _owners(raw: RawTable, tables: Sequence[Erasable]) -> Erasable:
 def _values(con: duckdb.DuckDBPyConnection, raw: RawTable, column: str) -> list[str]:
     """What a column holds in the rows that describe the person."""
     rows = con.execute(
-        f"SELECT DISTINCT trim({_q(column)}) FROM {raw.relation} WHERE raw_row_id IN "
-        f"(SELECT raw_row_id FROM temp.said WHERE ours AND said_in = 'person_record') AND trim({_q(column)}) <> ''"
+        f"SELECT DISTINCT trim({quoted(column)}) FROM {raw.relation} WHERE raw_row_id IN "
+        f"(SELECT raw_row_id FROM temp.said WHERE ours AND said_in = 'person_record') AND trim({quoted(column)}) <> ''"
     ).fetchall()
     return [value for (value,) in rows]
 
@@ -210,13 +211,13 @@ def _follow(con: duckdb.DuckDBPyConnection, tables: Sequence[Erasable], marks: M
                     continue
                 key = other.raw.key[0]
                 (stray, some) = con.execute(
-                    f"SELECT count(*) FILTER (trim({_q(column)}) NOT IN (SELECT trim({_q(key)}) FROM {other.raw.relation} "
-                    f"WHERE {_q(key)} IS NOT NULL)), count({_q(column)}) FROM {table.raw.relation}"
+                    f"SELECT count(*) FILTER (trim({quoted(column)}) NOT IN (SELECT trim({quoted(key)}) FROM {other.raw.relation} "
+                    f"WHERE {quoted(key)} IS NOT NULL)), count({quoted(column)}) FROM {table.raw.relation}"
                 ).fetchall()[0]
                 if some and not stray:
                     known = f"erasure_mark(source_key) IN (SELECT unnest($rows)) OR {_by_values(marks.values.get(other.raw.name, {}))}"
                     values = con.execute(
-                        f"SELECT DISTINCT trim({_q(key)}) FROM {other.raw.relation} WHERE {known}",
+                        f"SELECT DISTINCT trim({quoted(key)}) FROM {other.raw.relation} WHERE {known}",
                         {"rows": marks.rows.get(other.raw.name, [])},
                     ).fetchall()
                     _add(marks.values, con, table.raw.name, column, [value for (value,) in values])
@@ -224,7 +225,7 @@ def _follow(con: duckdb.DuckDBPyConnection, tables: Sequence[Erasable], marks: M
 
 def _by_values(columns: Mapping[str, Sequence[str]]) -> str:
     conditions = [
-        f"erasure_mark(trim({_q(column)})) IN ({', '.join(map(_text, found))})"
+        f"erasure_mark(trim({quoted(column)})) IN ({', '.join(map(literal, found))})"
         for column, found in columns.items()
         if found
     ]
@@ -251,15 +252,15 @@ def _set_shared_apart(con: duckdb.DuckDBPyConnection, tables: Sequence[Erasable]
     for table in tables:
         raw = table.raw
         owned = [
-            f"list_has_any({marks_of_column(column, reference=reference)}, [{', '.join(map(_text, known))}])"
+            f"list_has_any({marks_of_column(column, reference=reference)}, [{', '.join(map(literal, known))}])"
             for by_column, reference in ((marks.values, False), (marks.references, True))
             for column, known in by_column.get(raw.name, {}).items()
         ]
         of_key = "source_key IN (SELECT source_person_id FROM temp.said WHERE ours)"
-        told = f"erasure_mark(source_key) IN ({', '.join(map(_text, marks.rows.get(raw.name) or ['']))})"
+        told = f"erasure_mark(source_key) IN ({', '.join(map(literal, marks.rows.get(raw.name) or ['']))})"
         belongs = " OR ".join(f"coalesce({condition}, false)" for condition in (*owned, f"({told} AND {of_key})"))
         con.execute(
-            f"INSERT INTO temp.erasing SELECT {_text(raw.name)}, source_key, raw_row_id, {belongs} AS theirs FROM {raw.relation} "
+            f"INSERT INTO temp.erasing SELECT {literal(raw.name)}, source_key, raw_row_id, {belongs} AS theirs FROM {raw.relation} "
             f"WHERE source_key IS NOT NULL AND (theirs OR {told})"
         )
     con.execute(
@@ -295,7 +296,7 @@ def _to_empty(con: duckdb.DuckDBPyConnection, table: Erasable, key: str) -> list
     """
     names = [*table.raw.columns, "extra"]
     versions = con.execute(
-        f"SELECT raw_row_id, {', '.join(map(_q, names))} FROM {table.raw.relation} WHERE source_key = ?", [key]
+        f"SELECT raw_row_id, {', '.join(map(quoted, names))} FROM {table.raw.relation} WHERE source_key = ?", [key]
     ).fetchall()
     people = con.execute(
         "SELECT DISTINCT ours, source_person_id, said_in FROM temp.said WHERE list_contains(?, raw_row_id)",
@@ -409,7 +410,7 @@ def erase(
 
 
 def _erase_raw(con: duckdb.DuckDBPyConnection, raw: RawTable) -> None:
-    text = _text(raw.name)
+    text = literal(raw.name)
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE taken_out AS SELECT r.rowid AS place, s.emptied FROM {raw.relation} r "
         f"LEFT JOIN temp.erased_shared s ON s.raw = {text} AND s.mark = erasure_mark(source_key) "
@@ -455,11 +456,3 @@ def _columns(con: duckdb.DuckDBPyConnection, schema: str) -> dict[str, list[str]
         [schema],
     ).fetchall()
     return dict(rows)
-
-
-def _q(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

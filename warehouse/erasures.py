@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from warehouse.journal import Journal
 from warehouse.keys import Keys
+from warehouse.quoting import quoted
 from warehouse.store import Cipher, Store
 
 # A reference in a FHIR resource, of whichever server: Patient/123.
@@ -223,11 +224,11 @@ class Erasures:
 
 def marks_of_column(column: str, *, reference: bool) -> str:
     """SQL: the marks of what a column holds, a list."""
-    quoted = '"' + column.replace('"', '""') + '"'
+    name = quoted(column)
     if reference:
-        found = f"regexp_extract_all({quoted}, '{_REFERENCE}', 1)"
+        found = f"regexp_extract_all({name}, '{_REFERENCE}', 1)"
         return f"list_transform({found}, lambda said: erasure_mark(lower(said)))"
-    return f"[erasure_mark(trim({quoted}))]"
+    return f"[erasure_mark(trim({name}))]"
 
 
 def _as_text(value: Any) -> Any:

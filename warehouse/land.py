@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 
 import duckdb
 
+from warehouse.quoting import quoted
 from warehouse.schema import RAW_COLUMNS
 
 
@@ -78,7 +79,7 @@ def joined(parts: Sequence[str]) -> str:
 
 def source_key(raw: RawTable, scope: str) -> str:
     """SQL of a received row's key, scope first; `scope` is SQL for the delivery's scope."""
-    trimmed = [f"nullif(trim({_q(name)}), '')" for name in raw.key]
+    trimmed = [f"nullif(trim({quoted(name)}), '')" for name in raw.key]
     # A single key of a feed without scopes is all there is and stays as it was sent.
     parts = joined(trimmed)
     key = f"CASE WHEN {scope} = '' THEN {trimmed[0]} ELSE {parts} END" if len(trimmed) == 1 else parts
@@ -88,7 +89,7 @@ def source_key(raw: RawTable, scope: str) -> str:
 
 def row_hash(raw: RawTable) -> str:
     """SQL of the fingerprint over a row as received."""
-    content = ", ".join(f"coalesce({_q(name)}, chr(30))" for name in (*raw.columns, "extra"))
+    content = ", ".join(f"coalesce({quoted(name)}, chr(30))" for name in (*raw.columns, "extra"))
     return f"md5(concat_ws(chr(31), {content}))"
 
 
@@ -117,7 +118,7 @@ def land(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: 
     the caller's transaction.
     """
     version = (
-        f"coalesce(strftime(read_instant({_q(raw.version)}), '%Y-%m-%dT%H:%M:%S.%g'), {_q(raw.version)})"
+        f"coalesce(strftime(read_instant({quoted(raw.version)}), '%Y-%m-%dT%H:%M:%S.%g'), {quoted(raw.version)})"
         if raw.version
         else "NULL"
     )
@@ -188,8 +189,8 @@ def _supersede(con: duckdb.DuckDBPyConnection, raw: RawTable, arrived: Arrived) 
 
 
 def _append(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: Arrived) -> None:
-    names = ", ".join(_q(name) for name in raw.columns)
-    columns = ", ".join(f"r.{_q(name)}" for name in raw.columns)
+    names = ", ".join(quoted(name) for name in raw.columns)
+    columns = ", ".join(f"r.{quoted(name)}" for name in raw.columns)
     # Not ordered: in DuckDB 1.5 an ordered insert of no rows makes a later large insert into the same empty table, within one
     # transaction, vanish without an error (tests/integration/test_versions.py holds the case).
     con.execute(
@@ -212,7 +213,7 @@ def _append(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrive
 
 def _quarantine(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: Arrived) -> None:
     """Holds rows back whole; the same bytes sent again are held once."""
-    columns = ", ".join(f"'{name}', r.{_q(name)}" for name in raw.columns)
+    columns = ", ".join(f"'{name}', r.{quoted(name)}" for name in raw.columns)
     as_json = f"CASE WHEN r.extra IS NULL THEN json_object({columns}) ELSE json_object({columns}, 'extra', r.extra::JSON) END::VARCHAR"
     needed = ", ".join(raw.key)
     con.execute(
@@ -259,9 +260,9 @@ def mark_vanished(
     parameters = {"scope": scope, "seq": load_seq}
     if owners is not None and raw.owner is not None and owners.name != raw.name:
         con.execute(
-            f"UPDATE {raw.relation} AS r SET vanished_seq = $seq, superseded_seq = $seq WHERE {vanished} AND trim(r.{_q(raw.owner)}) IN "
-            f"(SELECT trim({_q(owners.key[0])}) FROM {owners.relation} o WHERE o.superseded_seq IS NULL AND o.vanished_seq IS NULL "
-            "AND o.scope = $scope)",
+            f"UPDATE {raw.relation} AS r SET vanished_seq = $seq, superseded_seq = $seq WHERE {vanished} "
+            f"AND trim(r.{quoted(raw.owner)}) IN (SELECT trim({quoted(owners.key[0])}) FROM {owners.relation} o "
+            "WHERE o.superseded_seq IS NULL AND o.vanished_seq IS NULL AND o.scope = $scope)",
             parameters,
         )
     con.execute(f"UPDATE {raw.relation} AS r SET vanished_seq = $seq WHERE {vanished}", parameters)
@@ -269,7 +270,3 @@ def mark_vanished(
         f"SELECT count(*) FROM {raw.relation} WHERE vanished_seq = $seq AND scope = $scope", parameters
     )
     return int(counted.fetchall()[0][0])
-
-
-def _q(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

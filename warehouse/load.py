@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from warehouse.quoting import quoted
 from warehouse.schema import COMMON_MODEL, LINEAGE, RETRACTION, Relation
 
 # What distinguishes two versions: all a row says, but not when and from which raw row we learnt it.
@@ -51,7 +52,7 @@ def _replace_units(
     now: dt.datetime,
 ) -> tuple[int, int, int]:
     content = [name for name in relation.names() if name not in _NOT_CONTENT and name not in _RETRACTION]
-    columns = ", ".join(_q(name) for name in relation.names())
+    columns = ", ".join(quoted(name) for name in relation.names())
     retractable = _retractable(relation)
     of_feed = {"agency": agency, "feed": feed}
     con.execute(
@@ -77,7 +78,7 @@ def _replace_units(
             "retracted_at": "$now::TIMESTAMP",
             "retract_reason": "s.reason",
         }
-        values = ", ".join(changed.get(name, f"t.{_q(name)}") for name in relation.names())
+        values = ", ".join(changed.get(name, f"t.{quoted(name)}") for name in relation.names())
         con.execute(
             f'CREATE OR REPLACE TEMP TABLE withdrawing AS SELECT {values} FROM "{relation.name}" t '
             "JOIN temp.standing s ON s.row_id = t.rowid WHERE s.retracted AND NOT s.already_retracted",
@@ -144,12 +145,8 @@ def _name_everyone(con: duckdb.DuckDBPyConnection, agency: str, feed: str, load_
 
 def _said(content: list[str], alias: str = "") -> str:
     """A fingerprint of what a row says."""
-    return f"md5(concat_ws(chr(31), {', '.join(f'coalesce({alias}{_q(name)}::VARCHAR, chr(30))' for name in content)}))"
+    return f"md5(concat_ws(chr(31), {', '.join(f'coalesce({alias}{quoted(name)}::VARCHAR, chr(30))' for name in content)}))"
 
 
 def _retractable(relation: Relation) -> bool:
     return "retracted_at" in relation.names()
-
-
-def _q(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

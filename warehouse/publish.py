@@ -25,6 +25,7 @@ import duckdb
 from warehouse import clerical_samples, engine, quality_acts, schema, signal_verdicts
 from warehouse.access import Policy, PolicyError, load_policy
 from warehouse.keys import Keys
+from warehouse.quoting import literal
 from warehouse.seals import hide_sealed
 
 MART_SCHEMA_VERSION = 1
@@ -438,17 +439,17 @@ def _keep_history(con: duckdb.DuckDBPyConnection, view: str, names: Sequence[str
 def _comment(
     con: duckdb.DuckDBPyConnection, view: View, names: Sequence[str], policy: Policy, role: str, *, history: bool
 ) -> None:
-    con.execute(f'COMMENT ON {"VIEW" if history else "TABLE"} "{view.name}" IS {_text(view.grain)}')
+    con.execute(f'COMMENT ON {"VIEW" if history else "TABLE"} "{view.name}" IS {literal(view.grain)}')
     if history:
         con.execute(
             f'COMMENT ON TABLE "{view.name}_history" IS '
-            + _text(f"{view.name} with all that was known before: from known_from until known_to")
+            + literal(f"{view.name} with all that was known before: from known_from until known_to")
         )
     for name in names:
         note = policy.note(role, view.name, name)
         meaning = view.meanings.get(name, "") + (f" ({note})" if note else "")
         if meaning:
-            con.execute(f'COMMENT ON COLUMN "{view.name}"."{name}" IS {_text(meaning)}')
+            con.execute(f'COMMENT ON COLUMN "{view.name}"."{name}" IS {literal(meaning)}')
 
 
 def _unopenable(path: Path, key: str, role: str) -> list[str]:
@@ -553,7 +554,3 @@ def _sync(path: Path) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -25,6 +25,7 @@ import duckdb
 from warehouse import engine, publish
 from warehouse.access_log import AccessLog
 from warehouse.keys import Keys
+from warehouse.quoting import literal
 
 FORMATS = ("table", "csv", "json", "parquet")
 
@@ -268,7 +269,7 @@ def show_as_of(con: duckdb.DuckDBPyConnection, moment: dt.datetime) -> None:
             select = f"SELECT * FROM \"{name}_as_of\"(TIMESTAMP '{moment.isoformat(sep=' ')}')"
         else:
             # In WHERE, which counting rows does not prune away as it would a column.
-            select = f'SELECT * FROM mart.main."{name}" WHERE error({_text(_no_history(name, known))}) IS NOT NULL'
+            select = f'SELECT * FROM mart.main."{name}" WHERE error({literal(_no_history(name, known))}) IS NOT NULL'
         con.execute(f'CREATE TEMP VIEW "{name}" AS {select}')
 
 
@@ -296,10 +297,6 @@ def _no_values_in_errors() -> Iterator[None]:
     except duckdb.Error as error:
         reason = f"it failed on a value ({type(error).__name__}); try TRY_CAST or a narrower WHERE"
     raise QueryError(reason)
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 # Writing

@@ -23,12 +23,11 @@ from connectors.readers.received import (
     ReadableFile,
     UnreadableFile,
     columns_of,
-    literal,
     new_relation,
-    quoted,
     recognise,
 )
 from connectors.readers.rows import MAX_ROW, Split, split
+from warehouse.quoting import literal, quoted
 
 _DELIMITERS = ",;\t|"
 _NOT_TEXT = frozenset(chr(code) for code in range(32)) - set("\t\n\r\f\x1c\x1d\x1e\x1f")

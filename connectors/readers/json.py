@@ -19,10 +19,10 @@ from connectors.readers.received import (
     ReadableFile,
     UnreadableFile,
     create_received,
-    literal,
     new_relation,
 )
 from connectors.readers.rows import shown
+from warehouse.quoting import literal
 
 # One resource with a scanned letter inside can be some megabytes; more than this is not a record.
 MAX_LINE = 32 * 1024 * 1024

@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from connectors.contract import Feed, Table
+from warehouse.quoting import quoted
 
 _numbers = count(1)
 BATCH = 50_000
@@ -60,16 +61,6 @@ class Parsed:
 
 def new_relation() -> str:
     return f"temp.received_{next(_numbers)}"
-
-
-def quoted(name: str) -> str:
-    """An SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str | None) -> str:
-    """An SQL text literal; for file locations and declared names, never for a row's values."""
-    return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
 
 
 def columns_of(table: Table) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from connectors.contract import Feed
-from connectors.readers.received import Parsed, ReadableFile, columns_of, create_received, literal, quoted, recognise
+from connectors.readers.received import Parsed, ReadableFile, columns_of, create_received, recognise
+from warehouse.quoting import literal, quoted
 
 
 def read(feed: Feed, file: ReadableFile) -> list[Parsed]:

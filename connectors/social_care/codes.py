@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from warehouse.quoting import literal
+
 YES_NO = ("Y", "N")
 ZERO_ONE = ("0", "1")
 SEX = ("M", "F", "U")
@@ -205,11 +207,6 @@ ASSESSMENT_FACTORS = {
 }
 DECIDED = {"Y": "agreed", "N": "not agreed"}
 IMMUNISATION = {"Y": "immunisations up to date", "N": "immunisations not up to date"}
-
-
-def literal(text: str) -> str:
-    """An SQL string literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def in_words(expression: str, words: Mapping[str, str]) -> str:

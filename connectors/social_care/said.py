@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from connectors.contract import Output
-from connectors.social_care.codes import literal
+from warehouse.quoting import literal
 
 EMPTY: Mapping[str, str] = {}
 

@@ -25,6 +25,7 @@ from connectors.social_care.said import (
     zz_date,
 )
 from connectors.social_care.ssd_tables import TABLES
+from warehouse.quoting import literal
 
 # --- Who they are ---------------------------------------------------------------------------------------------------
 
@@ -368,7 +369,7 @@ _ANSWERS = {
     "voch_tablet_help_explain": "Using the tablet helped me explain",
 }
 _VOICE = "concat_ws(chr(10), {})".format(
-    ", ".join(f"{codes.literal(question + ': ')} || tidy({column})" for column, question in _ANSWERS.items())
+    ", ".join(f"{literal(question + ': ')} || tidy({column})" for column, question in _ANSWERS.items())
 )
 VOICES = events(
     "ssd_voice_of_child",
@@ -391,7 +392,7 @@ _SOURCES = {"1C": "the person themselves", "9": "somebody anonymous", "10": "som
 
 
 def _from_source(code: str, description: str) -> str:
-    named = " ".join(f"WHEN {codes.literal(key)} THEN {codes.literal(words)}" for key, words in _SOURCES.items())
+    named = " ".join(f"WHEN {literal(key)} THEN {literal(words)}" for key, words in _SOURCES.items())
     known = f"as_referral_source({code}), tidy({description}), tidy({code}), 'somebody not named'"
     return f"CASE upper(tidy({code})) {named} ELSE coalesce({known}) END"
 
@@ -759,9 +760,9 @@ PROCEEDINGS = events(
             "pre_proceedings",
             iso(column),
             ref=f"'ssd_pre_proceedings/' || tidy(prep_table_id) || '/{step}'",
-            title=f"concat_ws(': ', {codes.literal(title)}, tidy({words}))",
+            title=f"concat_ws(': ', {literal(title)}, tidy({words}))",
             where=f"tidy({column}) IS NOT NULL",
-            columns={"source_code": codes.literal(column), "outcome": f"tidy({words})"},
+            columns={"source_code": literal(column), "outcome": f"tidy({words})"},
         )
         for column, (step, title, words) in _PROCEEDINGS.items()
     ),
@@ -1144,7 +1145,7 @@ PERMANENCE = events(
             kind,
             iso(column),
             ref=f"'ssd_permanence/' || tidy(perm_table_id) || '/{column.removeprefix('perm_')}'",
-            title=codes.literal(title),
+            title=literal(title),
             where=f"tidy({column}) IS NOT NULL",
         )
         for column, (kind, title) in _PERMANENCE.items()

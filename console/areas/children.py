@@ -93,7 +93,7 @@ def search(visit: Visit) -> Response:
 
 @PAGES.post("/children/open", may=("practitioner",), audits="acts", once=False)
 def open_child(visit: Visit) -> Response:
-    """Keeps, for this session, what for one child is looked at; the look itself is noted by its page."""
+    """Keeps until signing out what for one child is looked at; the look itself is noted by its page."""
     person_id = visit.text("person_id", "whom")
     if not _PERSON.fullmatch(person_id):
         raise not_found("child")
@@ -107,7 +107,7 @@ def open_child(visit: Visit) -> Response:
 
 @PAGES.get("/children/{person_id}", may=("practitioner",), audits="looks")
 def child(visit: Visit, person_id: str) -> Response:
-    """The picture of one child; without a purpose in this session, the question what for."""
+    """The picture of one child; where what for was not said since signing in, that question."""
     return _child(visit, person_id)
 
 

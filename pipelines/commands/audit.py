@@ -33,7 +33,6 @@ def looks(
     from pipelines.settings import utc_now
     from warehouse.access_log import AccessLog, account
     from warehouse.keys import ROLES, load_keys
-    from warehouse.looks import GOVERNANCE
     from warehouse.looks import looks as found_looks
     from warehouse.store import Store
 
@@ -53,7 +52,7 @@ def looks(
     keys = load_keys(settings.keys_path, os.environ, data=settings.data_path)
     log = AccessLog(Store(settings.decisions_url), keys)
     question = "audit looks" + "".join(f" --person {name}" for name in person or ())
-    log.asked("audit", GOVERNANCE, utc_now(), load_id="", version="", who=account(), purpose=purpose, question=question)
+    log.asked_of_store("audit", utc_now(), who=account(), purpose=purpose, question=question)
     rows = found_looks(log, keys, persons=person or (), who=who, role=role, since=begin)
     if not as_json:
         rows = [{name: value for name, value in row.items() if name not in ("shown", "question")} for row in rows]

@@ -212,15 +212,8 @@ def due(
         found = retention.due(line.con, declared, today)
         stopped = _held(line, found)
         if persons:
-            line.access_log.asked(
-                "retention",
-                "decisions",
-                utc_now(),
-                load_id="",
-                version="",
-                who=account(),
-                purpose=purpose,
-                question="retention due",
+            line.access_log.asked_of_store(
+                "retention", utc_now(), who=account(), purpose=purpose, question="retention due"
             )
             rows = [
                 {**dataclasses.asdict(record), "held_by": ", ".join(stopped.get(record.record_id, []))}
@@ -319,15 +312,6 @@ def list_disclosures(
     from warehouse.access_log import account
 
     with opened(config) as line:
-        line.access_log.asked(
-            "audit",
-            "decisions",
-            utc_now(),
-            load_id="",
-            version="",
-            who=account(),
-            purpose=purpose,
-            question="disclosures list",
-        )
+        line.access_log.asked_of_store("audit", utc_now(), who=account(), purpose=purpose, question="disclosures list")
         rows = line.disclosures.all()
     print_rows(rows, as_json, empty="Nothing was noted.")
