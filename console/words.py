@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-AGENCIES = {"police": "Police", "health": "Health", "school": "School", "social_care": "Children's social care"}
+from connectors.registry import agencies
+
 SEX = {"M": "male", "F": "female", "U": "sex not known", "I": "sex indeterminate"}
 
 # DfE's main ethnicity codes, as the School Census names them (connectors/crosswalks.csv turns all others into these).
@@ -48,8 +49,9 @@ HOW_LINKED = {
 
 
 def agency(code: str | None) -> str:
-    """An agency's name; one that nobody knew of when this was written is said as its folder is called."""
-    return AGENCIES.get(code or "", ucfirst(plain(code)))
+    """An agency's title as its folder declares it; one that is only a mapping is said as its sources are named."""
+    declared = agencies().get(code or "")
+    return declared.title if declared else ucfirst(plain(code))
 
 
 def plain(code: str | None) -> str:
