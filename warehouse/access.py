@@ -46,11 +46,16 @@ class PolicyError(Exception):
 
 @dataclass(frozen=True)
 class Treatment:
-    """What becomes of a column's value. `sql` turns the quoted column (and its type) into an expression."""
+    """What becomes of a column's value. `sql` turns the quoted column (and its type) into an expression.
+
+    `shared`: what comes of it is shown where enough people share it alone; select_list() wraps it, because how many do is a matter
+    of the whole view.
+    """
 
     meaning: str
     accepts: Callable[[str], bool]
     sql: Callable[[str, str], str]
+    shared: bool = False
 
 
 def _is_text(type_: str) -> bool:
@@ -77,12 +82,12 @@ TREATMENTS: Mapping[str, Treatment] = {
     ),
     "day": Treatment("day only", _is_date, lambda value, type_: f"CAST(date_trunc('day', {value}) AS {type_})"),
     "district": Treatment(
-        "postcode district",
+        "postcode district, empty where few share it",
         _is_text,
         lambda value, _: f"nullif(regexp_extract(replace(upper({value}), ' ', ''), '{_WHOLE_POSTCODE}', 1), '')",
+        shared=True,
     ),
-    # The value itself; select_list() wraps it, because how many share it is a matter of the whole view.
-    "common_value": Treatment("empty where few share it", _is_text, lambda value, _: value),
+    "common_value": Treatment("empty where few share it", _is_text, lambda value, _: value, shared=True),
     "agencies_only": Treatment(
         "agencies only",
         lambda type_: type_.startswith("STRUCT(agency VARCHAR") and type_.endswith("[]"),
@@ -152,6 +157,8 @@ class Policy:
     roles: Mapping[str, RoleAccess]
     protected: Mapping[str, Mapping[str, str]]  # view -> column -> protection
     common_value_min: int
+    smallest_shown: int  # of published figures; smaller ones are left empty
+    rounded_to: int
 
     def role(self, name: str) -> RoleAccess:
         if name not in self.roles:
@@ -174,8 +181,8 @@ class Policy:
                             f"policy: {role.name}: {view}.{column} is {views[view][column]}, "
                             f"which {treatment} does not apply to"
                         )
-                    if treatment == "common_value":
-                        _known("person_id", views[view], f"{role.name}: {view}: common_value counts people: column")
+                    if TREATMENTS[treatment].shared:
+                        _known("person_id", views[view], f"{role.name}: {view}: {treatment} counts people: column")
                     if column in _ADDRESS_COLUMNS and column not in self.protected.get(view, {}):
                         raise PolicyError(
                             f"policy: {role.name}: {view}.{column} is an address; "
@@ -185,24 +192,23 @@ class Policy:
     def select_list(self, role: str, view: str, types: Mapping[str, str]) -> dict[str, str]:
         """Column -> SQL expression, in the view's order of columns, for what the role may see.
 
-        Expressions for common_value look into a table common_value(column_name, value); see common_values().
+        Expressions for what must be shared look into a table common_value(column_name, value); see common_values().
         """
         access, chosen = self._access(role, view), {}
         for column, type_ in types.items():
             if column not in access.columns:
                 continue
-            treatment = access.columns[column]
-            value = self._protect(role, view, column)
-            chosen[column] = TREATMENTS[treatment].sql(value, type_)
-            if treatment == "common_value":
+            treatment = TREATMENTS[access.columns[column]]
+            chosen[column] = treatment.sql(self._protect(role, view, column), type_)
+            if treatment.shared:
                 common = f"SELECT value FROM common_value WHERE column_name = '{column}'"
-                chosen[column] = f"if({quoted(column)} IN ({common}), {value}, NULL)"
+                chosen[column] = f"if({treatment.sql(quoted(column), type_)} IN ({common}), {chosen[column]}, NULL)"
         return chosen
 
     def common_values(self, role: str, view: str, source: str) -> str | None:
         """A SELECT of (column_name, value) that enough people share, if the role sees any column so."""
         access = self._access(role, view)
-        columns = [column for column, treatment in access.columns.items() if treatment == "common_value"]
+        columns = {name: TREATMENTS[said] for name, said in access.columns.items() if TREATMENTS[said].shared}
         if not columns:
             return None
         counted = " UNION ALL ".join(
@@ -211,7 +217,10 @@ class Policy:
             f"GROUP BY {quoted(column)} HAVING count(DISTINCT person_id) >= {self.common_value_min}"
             for column in columns
         )
-        read = ", ".join(quoted(column) for column in ("person_id", *columns))
+        values = (
+            f"{treatment.sql(quoted(column), 'VARCHAR')} AS {quoted(column)}" for column, treatment in columns.items()
+        )
+        read = ", ".join(("person_id", *values))
         return f"WITH source AS MATERIALIZED (SELECT {read} FROM {source} WHERE {self.rows(role, view)}) {counted}"
 
     def rows(self, role: str, view: str) -> str:
@@ -248,10 +257,13 @@ def load_policy(path: Path = POLICY_PATH) -> Policy:
 def policy_from(declared: Any) -> Policy:
     """The policy as declared; see load_policy()."""
     top = _mapping(declared, "policy")
-    _only(top, {"common_value_min", PROTECTED_ADDRESS, "roles"}, "policy")
-    minimum = top.get("common_value_min")
-    if not isinstance(minimum, int) or minimum < 2:
-        raise PolicyError("policy: common_value_min must be a whole number of at least 2")
+    _only(top, {"common_value_min", "aggregates", PROTECTED_ADDRESS, "roles"}, "policy")
+    minimum = _whole_number(top, "common_value_min", 2, "policy")
+    figures = _mapping(top.get("aggregates"), "aggregates")
+    _only(figures, {"smallest_shown", "rounded_to"}, "aggregates")
+    smallest, step = (
+        _whole_number(figures, name, 3, "policy: aggregates") for name in ("smallest_shown", "rounded_to")
+    )
     protected = {
         view: _by_column(_mapping(rules, view), _PROTECTIONS, f"{PROTECTED_ADDRESS}: {view}")
         for view, rules in _mapping(top.get(PROTECTED_ADDRESS), PROTECTED_ADDRESS).items()
@@ -259,7 +271,7 @@ def policy_from(declared: Any) -> Policy:
     roles = {name: _role(name, said) for name, said in _mapping(top.get("roles"), "roles").items()}
     if set(roles) != set(ROLES):
         raise PolicyError(f"policy: roles are {', '.join(sorted(roles))}; keys exist for {', '.join(sorted(ROLES))}")
-    return Policy(roles, protected, minimum)
+    return Policy(roles, protected, minimum, smallest, step)
 
 
 def _role(name: str, said: Any) -> RoleAccess:
@@ -295,6 +307,13 @@ def _by_column(declared: Mapping[str, Any], allowed: Iterable[str], where: str) 
     if not chosen:
         raise PolicyError(f"policy: {where}: names no column; leave the view out")
     return chosen
+
+
+def _whole_number(declared: Mapping[str, Any], name: str, at_least: int, where: str) -> int:
+    value = declared.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
+        raise PolicyError(f"{where}: {name} must be a whole number of at least {at_least}")
+    return value
 
 
 def _known(name: Any, allowed: Iterable[str], what: str) -> None:

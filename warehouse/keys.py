@@ -53,6 +53,10 @@ class Keys:
         """A secret for keyed pseudonyms of one mart; another mart's pseudonyms cannot be compared with it."""
         return hmac.new(self.raw("identity"), f"pseudonym:{role}".encode(), hashlib.sha256).hexdigest()
 
+    def aggregate_salt(self) -> str:
+        """A secret for the chance by which published figures are moved; whoever knows it can move them back."""
+        return hmac.new(self.raw("identity"), b"aggregates", hashlib.sha256).hexdigest()
+
 
 def load_keys(path: Path, environ: Mapping[str, str], *, data: Path | None = None) -> Keys:
     """Keys from TESSERA_KEY_<STORE> in the environment, else from the key file, which is made on first run.

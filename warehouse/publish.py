@@ -45,9 +45,11 @@ _SHARED = (
     "protected_row",
     "protected_token",
     "stated_value",
+    "chosen_value",
     "repeated_event",
     "current_event",
     "current_span",
+    "counted_child",
     "stated_status",
     "searched_agency",
     "feed_news",
@@ -143,6 +145,7 @@ def publish(
         version = _new_version(marts_dir, policy, load_id)
         _discard_all_but(marts_dir, policy, before)
     with _no_values_in_errors(), _cursor(warehouse) as con:
+        _set_protection(con, keys, policy)
         types = _prepare(con, load_id, feeds, sealed, acts, verdicts, asked)
         policy.check(types)
         _compute_shared_views(con, policy, types)
@@ -275,6 +278,13 @@ def _no_values_in_errors() -> Iterator[None]:
     except OSError as error:
         reason = f"{error.strerror} ({error.filename}); mend it and publish again"
     raise PublishError(f"the marts could not be built: {reason}. Readers still have the last good publication")
+
+
+def _set_protection(con: duckdb.DuckDBPyConnection, keys: Keys, policy: Policy) -> None:
+    """What sql/marts/aggregates.sql protects figures by. One secret for all roles: two draws of one figure could be averaged."""
+    con.execute("SET VARIABLE aggregate_salt = ?", [keys.aggregate_salt()])
+    con.execute("SET VARIABLE smallest_shown = ?", [policy.smallest_shown])
+    con.execute("SET VARIABLE rounded_to = ?", [policy.rounded_to])
 
 
 def _prepare(

@@ -31,6 +31,7 @@ def declared(**views: Any) -> dict[str, Any]:
     roles["analyst"]["views"] = views or {"visits": {"pseudonym": ["person_id"], "birth_month": ["seen_on"]}}
     return {
         "common_value_min": 10,
+        "aggregates": {"smallest_shown": 10, "rounded_to": 5},
         "protected_address": {"visits": {"hide": ["postcode"], "hide_postcodes": ["title"]}},
         "roles": roles,
     }

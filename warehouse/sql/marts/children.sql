@@ -6,16 +6,13 @@
 -- column record_count: Current records of the child
 -- column sources: For each attribute, the record its value was taken from and how many agencies agree
 --
--- Each attribute is chosen on its own, and always the same way: the more definite value (an exact birth date before one
--- worked out from an age; a name before "Baby"), then one from a record whose NHS number is verified, then the one
--- most agencies give, then the one recorded (else loaded) last, then the one last in order.
--- Nothing is overwritten: the others stay in `records`, and where they differ, in `contradictions`.
+-- Which value is shown first is settled in `chosen_value`.
 WITH records AS (
     SELECT * FROM current_record WHERE person_id IS NOT NULL
 ),
 
-stated AS (
-    SELECT * FROM stated_value WHERE is_current
+chosen AS (
+    SELECT person_id, attribute, best FROM chosen_value
 ),
 
 tonight AS (
@@ -31,41 +28,6 @@ care_leavers AS (
 
 protected_people AS (
     SELECT person_id FROM protected_person
-),
-
-candidates AS (
-    SELECT
-        person_id,
-        attribute,
-        compared,
-        max(weight) AS weight,
-        bool_or(verified) AS is_verified,
-        count(DISTINCT agency) AS agency_count,
-        max(stated_at) AS stated_at,
-        arg_max(
-            {'value': value, 'agency': agency, 'record_id': record_id},
-            {'weight': weight, 'verified': verified, 'stated_at': stated_at, 'record_id': record_id}
-        ) AS best
-    FROM stated
-    GROUP BY person_id, attribute, compared
-),
-
-chosen AS (
-    SELECT
-        person_id,
-        attribute,
-        arg_max(
-            struct_insert(best, agencies_agreeing := agency_count),
-            {
-                'weight': weight,
-                'is_verified': is_verified,
-                'agency_count': agency_count,
-                'stated_at': stated_at,
-                'compared': compared
-            }
-        ) AS best
-    FROM candidates
-    GROUP BY person_id, attribute
 ),
 
 golden AS (

@@ -45,6 +45,7 @@ SELECT
     coalesce(types.polarity, 'neutral') AS polarity,
     told.outcome,
     told.child_present,
+    CAST(told.occurred_from AS DATE) AS occurred_on,
     told.recorded_at,
     CAST(coalesce(told.occurred_from, told.recorded_at, told.loaded_at) AS DATE) AS happened_on,
     greatest(loads.load_seq, linked_loads.linked_seq) AS arrived_seq
