@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.isolated import BenchFailed
 from bench.results import PATH, write, written
 
-BENCHES = ("census", "cin", "ssda903", "columns", "night", "delta", "linkage")
+BENCHES = ("census", "cin", "ssda903", "columns", "night", "delta", "linkage", "console")
 
 
 def main() -> int:

@@ -7,10 +7,11 @@ must not: a question.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -19,7 +20,12 @@ from warehouse import query as querying
 from warehouse.keys import Keys
 
 # Of each role's mart: what is sorted and joined here is one child's or one feed's, not everybody's.
-_MEMORY = "160MB"
+_MEMORY = "80MB"
+# A request is a thread already. A second one for a question of some milliseconds waits longer than it works, and takes another's turn.
+_THREADS = 1
+
+
+Once = Callable[[str, Callable[[], Any]], Any]
 
 
 @dataclass
@@ -28,6 +34,15 @@ class _Open:
     con: duckdb.DuckDBPyConnection
     readers: int = 0
     replaced: bool = False
+    worked_out: dict[str, Any] = field(default_factory=dict)
+    working_out: threading.Lock = field(default_factory=threading.Lock)
+
+    def once(self, name: str, work_out: Callable[[], Any]) -> Any:
+        """What is the same for everybody as long as this version is served, worked out when it is first asked for."""
+        with self.working_out:
+            if name not in self.worked_out:
+                self.worked_out[name] = work_out()
+            return self.worked_out[name]
 
 
 class Marts:
@@ -43,15 +58,18 @@ class Marts:
         return publish.current(self._dir)
 
     @contextmanager
-    def reading(self, role: str, as_of: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to the role's current mart, as of a time if one is given. Raises PublishError, WarehouseError, QueryError."""
+    def reading(self, role: str, as_of: str | None = None) -> Iterator[tuple[duckdb.DuckDBPyConnection, Once]]:
+        """A connection to the role's current mart, as of a time if one is given, and what was worked out of it.
+
+        Raises PublishError, WarehouseError, QueryError.
+        """
         mart = self._take(role)
         cursor = mart.con.cursor()
         try:
             cursor.execute("USE mart")
             if as_of is not None:
                 querying.show_as_of(cursor, querying.moment_of(as_of))
-            yield cursor
+            yield cursor, mart.once
         finally:
             cursor.close()
             with self._opening:
@@ -70,7 +88,9 @@ class Marts:
             published = publish.current(self._dir).path(self._dir, role)
             mart = self._open.get(role)
             if mart is None or mart.version != published:
-                new = _Open(published, querying.open_mart(self._dir, self._keys, role, memory_limit=_MEMORY))
+                new = _Open(
+                    published, querying.open_mart(self._dir, self._keys, role, memory_limit=_MEMORY, threads=_THREADS)
+                )
                 if mart is not None:
                     mart.replaced = True
                     if not mart.readers:

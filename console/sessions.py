@@ -63,7 +63,7 @@ class Sessions:
     def begin(self, account: Account, at: dt.datetime) -> Session:
         """A new session with a token nobody had before; those long over are cleared away."""
         token = secrets.token_urlsafe(32)
-        with self._store.engine().begin() as connection:
+        with self._store.writing() as connection:
             over = sa.or_(self._session.c.began_at <= at - ABSOLUTE, self._session.c.seen_at <= at - IDLE)
             gone = sa.select(self._session.c.session).where(over)
             connection.execute(self._purpose.delete().where(self._purpose.c.session.in_(gone)))
@@ -85,13 +85,13 @@ class Sessions:
         if account is None or account.disabled or account.generation != row.generation:
             return None
         if at - row.seen_at >= _SEEN_EVERY:
-            with self._store.engine().begin() as connection:
+            with self._store.writing() as connection:
                 connection.execute(table.update().where(table.c.session == digest).values(seen_at=at))
         return Session(token, account, row.began_at)
 
     def end(self, token: str) -> None:
         digest = _digest(token)
-        with self._store.engine().begin() as connection:
+        with self._store.writing() as connection:
             connection.execute(self._purpose.delete().where(self._purpose.c.session == digest))
             connection.execute(self._session.delete().where(self._session.c.session == digest))
 
@@ -109,7 +109,7 @@ class Sessions:
     def use_form(self, given: str, at: dt.datetime) -> bool:
         """Notes that a form was sent; False if it had been before."""
         try:
-            with self._store.engine().begin() as connection:
+            with self._store.writing() as connection:
                 connection.execute(self._used_form.insert().values(form=_digest(given), at=at))
         except sa.exc.IntegrityError:
             return False
@@ -125,7 +125,7 @@ class Sessions:
         row = {"session": _digest(session.token), "about": _digest(about)}
         table = self._purpose
         same = sa.and_(table.c.session == row["session"], table.c.about == row["about"])
-        with self._store.engine().begin() as connection:
+        with self._store.writing() as connection:
             connection.execute(table.delete().where(same))
             connection.execute(table.insert().values(**row, purpose=self._cipher.seal(purpose)))
 

@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 
 from console.accounts import GOVERNANCE, Account
 from console.deployment import Deployment
+from console.marts import Once
 from console.routes import Route
 from console.sessions import Session
 from warehouse import query as querying
@@ -41,8 +42,8 @@ def not_found(what: str = "page") -> Refused:
 class Reading:
     """A mart that is being looked at: what is read through it is noted as shown."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, shown: querying.Shown) -> None:
-        self.con, self.shown = con, shown
+    def __init__(self, con: duckdb.DuckDBPyConnection, shown: querying.Shown, once: Once) -> None:
+        self.con, self.shown, self.once = con, shown, once
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """A small answer; every person_id and record_id in it goes into the access log."""
@@ -107,7 +108,7 @@ class Visit:
                 400, "Say what you look for", "This role says what for with every look; it is kept in the access log."
             )
         with (
-            self.deployment.marts.reading(role, as_of) as con,
+            self.deployment.marts.reading(role, as_of) as (con, once),
             querying.look(
                 con,
                 role,
@@ -120,7 +121,7 @@ class Visit:
             ) as shown,
         ):
             self.looked = True
-            yield Reading(con, shown)
+            yield Reading(con, shown, once)
 
     def look_at_log(self, question: str, *, purpose: str) -> AccessLog:
         """The access log, for governance; reading it is a look as well."""

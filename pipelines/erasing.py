@@ -272,7 +272,9 @@ def _reword(line: Line, erasures: Sequence[Erasure], words: Sequence[tuple[str, 
         journal.reword(reworded)
     with line.store.engine().connect() as connection:
         if connection.dialect.name == "sqlite":  # else the old bytes stay in free pages
-            connection.execution_options(isolation_level="AUTOCOMMIT").execute(sa.text("VACUUM"))
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.execute(sa.text("VACUUM"))
+            connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))  # and in the log
 
 
 def _redact_landing(line: Line, words: Sequence[tuple[str, ...]]) -> None:

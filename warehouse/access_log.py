@@ -42,6 +42,7 @@ class AccessLog:
 
     def __init__(self, store: Store, keys: Keys) -> None:
         self._store, self._keys = store, keys
+        self._ciphers: dict[str, Cipher] = {}
         self.journal = Journal(
             store,
             "access",
@@ -89,8 +90,8 @@ class AccessLog:
         said = {"answers": access_id, "at": at, "action": "answer", "role": role, "load_id": "", "version": ""}
         self.journal.append([{**said, "shown": told, "rows": rows}])
 
-    def looks(self, roles: Iterable[str]) -> list[Look]:
-        """Every look of these roles, oldest first; their keys are needed."""
+    def looks(self, roles: Iterable[str], since: dt.datetime | None = None) -> list[Look]:
+        """Every look of these roles, oldest first, from a time on if one is given; their keys are needed."""
         table, found = self._table, []
         answer = table.alias("answer")
         joined = table.outerjoin(answer, answer.c.answers == table.c.access_id)
@@ -100,6 +101,8 @@ class AccessLog:
             .where(table.c.answers.is_(None), table.c.role.in_(list(roles)))
             .order_by(table.c.access_id)
         )
+        if since is not None:
+            select = select.where(table.c.at >= since)
         with self._store.engine().connect() as connection:
             for row in connection.execute(select):
                 cipher = self._cipher(row.role)
@@ -122,7 +125,9 @@ class AccessLog:
         return found
 
     def _cipher(self, role: str) -> Cipher:
-        return Cipher(self._keys.raw(role))
+        if role not in self._ciphers:
+            self._ciphers[role] = Cipher(self._keys.raw(role))
+        return self._ciphers[role]
 
 
 def account() -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,9 @@ class Decisions:
         _asked_for(reason, author)
         every = self.all()
         standing = {entry["decision_id"] for entry in in_force(every, "decision_id")}
-        found = next((entry for entry in every if entry["decision_id"] == decision_id), None)
-        if found is None or (not governance and _speaks_of_a_seal(found, every)):
+        by_number = {entry["decision_id"]: entry for entry in every}
+        found = by_number.get(decision_id)
+        if found is None or (not governance and _speaks_of_a_seal(found, by_number)):
             raise DecisionError(f"no decision {decision_id}; see tessera decisions list")
         if decision_id not in standing:
             raise DecisionError(f"{decision_id} was undone already; see tessera decisions list")
@@ -94,25 +95,20 @@ class Decisions:
 
     def all(self) -> list[dict[str, Any]]:
         """Every decision ever taken, oldest first, whatever became of it."""
-        with self._store.engine().connect() as connection:
-            rows = connection.execute(
-                sa.select(self._table).order_by(self._table.c.decided_at, self._table.c.decision_id)
-            ).all()
-        names = {row.decision_id: self._cipher.public_number("D", row.decision_id) for row in rows}
-        return [
-            {
-                "number": row.decision_id,
-                "decision_id": names[row.decision_id],
-                "kind": row.kind,
-                "record_id_a": self._cipher.open(row.record_a),
-                "record_id_b": self._cipher.open(row.record_b),
-                "reason": self._cipher.open(row.reason),
-                "author": self._cipher.open(row.author),
-                "decided_at": row.decided_at,
-                "undoes": names.get(row.undoes),
-            }
-            for row in rows
-        ]
+        return sorted(self.journal.read(self._opened), key=lambda entry: (entry["decided_at"], entry["number"]))
+
+    def _opened(self, row: sa.Row[Any]) -> dict[str, Any]:
+        return {
+            "number": row.decision_id,
+            "decision_id": self._cipher.public_number("D", row.decision_id),
+            "kind": row.kind,
+            "record_id_a": self._cipher.open(row.record_a),
+            "record_id_b": self._cipher.open(row.record_b),
+            "reason": self._cipher.open(row.reason),
+            "author": self._cipher.open(row.author),
+            "decided_at": row.decided_at,
+            "undoes": None if row.undoes is None else self._cipher.public_number("D", row.undoes),
+        }
 
     def listed(self, *, governance: bool = False) -> list[dict[str, Any]]:
         """Every decision with what became of it. What speaks of a seal is there for governance alone."""
@@ -121,9 +117,10 @@ class Decisions:
         standing = _standing(every)
         counting = {entry["decision_id"] for entry in _counting(standing)}
         sealed = {_pair(entry) for entry in standing if entry["kind"] == "seal"}
+        by_number = {entry["decision_id"]: entry for entry in every}
         shown = []
         for entry in every:
-            if not governance and _speaks_of_a_seal(entry, every):
+            if not governance and _speaks_of_a_seal(entry, by_number):
                 continue
             # To everybody else a decision that a seal outranks stands as it was taken.
             hidden = not governance and _pair(entry) in sealed
@@ -233,11 +230,10 @@ def _counting(standing: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(counting.values())
 
 
-def _speaks_of_a_seal(entry: dict[str, Any], every: Iterable[dict[str, Any]]) -> bool:
+def _speaks_of_a_seal(entry: dict[str, Any], by_number: Mapping[str, dict[str, Any]]) -> bool:
     """A seal, its undoing, the undoing of that."""
-    by_id = {other["decision_id"]: other for other in every}
     while entry["undoes"]:
-        entry = by_id[entry["undoes"]]
+        entry = by_number[entry["undoes"]]
     return bool(entry["kind"] == "seal")
 
 

@@ -51,11 +51,17 @@ def connect(
     return con
 
 
-def attach(con: duckdb.DuckDBPyConnection, path: Path, name: str, key: str, *, read_only: bool = False) -> None:
-    """Attaches an encrypted DuckDB file; a wrong key, a lock and damage each give their own message."""
+def attach(
+    con: duckdb.DuckDBPyConnection, path: Path, name: str, key: str, *, read_only: bool = False, row_group: int = 0
+) -> None:
+    """Attaches an encrypted DuckDB file; a wrong key, a lock and damage each give their own message.
+
+    `row_group`: rows to a group in a file that this makes, if not DuckDB's own number.
+    """
     if _FORBIDDEN_IN_KEY in key:
         raise WarehouseError("a key holds a quotation mark; use base64 text")
     options = f"ENCRYPTION_KEY '{key}'" + (", READ_ONLY" if read_only else "")
+    options += f", ROW_GROUP_SIZE {row_group}" if row_group else ""
     try:
         con.execute(f"ATTACH '{_quoted_path(path)}' AS {name} ({options})")
     except duckdb.Error as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -48,11 +49,15 @@ class Journal:
             ),  # on rows out of which an erasure took words: proof that it was Tessera
         )
         self._number = self.table.c[number]
+        self._reading = threading.Lock()
+        self._read: tuple[dict[str, Any], ...] = ()
+        self._read_until: tuple[Any, ...] = ()
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> list[int]:
         """Adds rows, all or none, and returns their numbers."""
         numbers: list[int] = []
-        with self._store.engine().begin() as within:
+        before: bytes | None = None
+        with self._store.writing() as within:
             if within.dialect.name == "postgresql":
                 within.execute(sa.text(f'LOCK TABLE "{self.name}" IN EXCLUSIVE MODE'))
             for row in rows:
@@ -60,10 +65,32 @@ class Journal:
                 added = within.execute(self.table.insert().values(dict(row)))
                 number = int(added.inserted_primary_key[0])  # type: ignore[index]
                 written = within.execute(sa.select(self.table).where(self._number == number)).one()
-                stamp = self._cipher(written).stamp(self._before(within, number) + _said(written))
-                within.execute(self.table.update().where(self._number == number).values(stamp=stamp))
+                before = self._before(within, number) if before is None else before
+                before = self._cipher(written).stamp(before + _said(written))
+                within.execute(self.table.update().where(self._number == number).values(stamp=before))
                 numbers.append(number)
         return numbers
+
+    def read(self, say: Callable[[sa.Row[Any]], dict[str, Any]]) -> list[dict[str, Any]]:
+        """Every row, oldest first, as `say`, always the same function, puts it.
+
+        A row is opened once and kept in memory: it never changes, but for an erasure, after which all are opened anew.
+        """
+        with self._reading, self._store.engine().connect() as connection:
+            newest = sa.select(sa.func.max(self._number), sa.func.count())
+            reworded = sa.select(self._number, self.table.c.redacted).where(self.table.c.redacted.is_not(None))
+            last, rows = connection.execute(newest.select_from(self.table)).one()
+            until = (last or 0, rows, tuple(tuple(row) for row in connection.execute(reworded)))
+            if until != self._read_until:
+                known = self._read if self._read_until[2:] == until[2:] else ()
+                after = self._read_until[0] if known else 0
+                select = sa.select(self.table).where(self._number > after).order_by(self._number)
+                found = (*known, *(say(row) for row in connection.execute(select)))
+                # Fewer or more than are counted: rows were cut off, or put in between. All are opened anew.
+                if len(found) != rows:
+                    found = tuple(say(row) for row in connection.execute(sa.select(self.table).order_by(self._number)))
+                self._read, self._read_until = found, until
+            return [dict(entry) for entry in self._read]
 
     def head(self) -> Head | None:
         """How far the journal has come; None where nothing is in it."""
@@ -82,7 +109,7 @@ class Journal:
         sealed = [column.name for column in self.table.columns if isinstance(column.type, sa.LargeBinary)]
         sealed = [name for name in sealed if name not in _PROOFS]
         changed = 0
-        with self._store.engine().begin() as within:
+        with self._store.writing() as within:
             for row in within.execute(sa.select(self.table).where(self.table.c.stamp.is_not(None))).all():
                 cipher, now = self._cipher(row), {}
                 for name in sealed:

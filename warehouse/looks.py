@@ -32,8 +32,8 @@ def looks(
     """
     named = set(persons)
     found = []
-    for look in log.looks([role] if role else [*ROLES, GOVERNANCE]):
-        if (who is not None and look.who != who) or (since is not None and look.at < since):
+    for look in log.looks([role] if role else [*ROLES, GOVERNANCE], since):
+        if who is not None and look.who != who:
             continue
         if named and not _may_be_about(look, named, keys):
             continue

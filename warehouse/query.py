@@ -140,12 +140,15 @@ def open_mart(
     as_of: str | dt.date | dt.datetime | None = None,
     *,
     memory_limit: str = "",
+    threads: int = 0,
 ) -> duckdb.DuckDBPyConnection:
     """A connection that can read the role's current mart and do nothing else; it keeps that load until it is closed."""
     moment = None if as_of is None else moment_of(as_of)
     key = keys.text(role)
     con = engine.connect(
-        temp_directory=Path(tempfile.gettempdir()) / f"tessera-query-{os.getpid()}", memory_limit=memory_limit
+        temp_directory=Path(tempfile.gettempdir()) / f"tessera-query-{os.getpid()}",
+        memory_limit=memory_limit,
+        threads=threads,
     )
     try:
         _attach_current(con, marts_dir, role, key)
@@ -164,27 +167,38 @@ def open_mart(
 def rows(
     con: duckdb.DuckDBPyConnection, sql: str, parameters: Any = None, shown: Shown | None = None
 ) -> list[dict[str, Any]]:
-    """A small answer as dictionaries, on a connection made by open_mart(). `shown` learns whom it names."""
-    relation = ask(con, sql, parameters)
-    return [dict(zip(relation.columns, row, strict=True)) for row in _each(relation, shown)]
+    """A small answer as dictionaries, on a connection made by open_mart(). `shown` learns whom it names.
+
+    Executed at once: a relation is planned once to say its columns and again to be read, which is most of what a narrow question costs.
+    """
+    with _no_values_in_errors():
+        _check_one_select(con, sql)
+        con.execute(sql, parameters)
+        names = [column[0] for column in con.description or ()]
+        found = con.fetchall()
+    if shown is not None and found:
+        naming = [place for place, name in enumerate(names) if _NAMES_SOMEBODY.search(name)]
+        _notice(shown, len(found), [[row[place] for row in found] for place in naming])
+    return [dict(zip(names, row, strict=True)) for row in found]
 
 
 def ask(con: duckdb.DuckDBPyConnection, sql: str, parameters: Any = None) -> duckdb.DuckDBPyRelation:
     """The answer to one SELECT on a connection made by open_mart()."""
     with _no_values_in_errors():
-        statements = con.extract_statements(sql)
-        if len(statements) != 1 or statements[0].type not in (
-            duckdb.StatementType.SELECT,
-            duckdb.StatementType.EXPLAIN,
-        ):
-            raise QueryError(
-                "one SELECT is answered at a time (also DESCRIBE, SUMMARIZE, SHOW TABLES, EXPLAIN); "
-                "marts are read-only. PIVOT needs its columns listed: PIVOT … ON … IN (…)"
-            )
+        _check_one_select(con, sql)
         relation = con.sql(sql, params=parameters)
     if relation is None:
         raise QueryError("that gives no rows to show; ask with a SELECT")
     return relation
+
+
+def _check_one_select(con: duckdb.DuckDBPyConnection, sql: str) -> None:
+    statements = con.extract_statements(sql)
+    if len(statements) != 1 or statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
+        raise QueryError(
+            "one SELECT is answered at a time (also DESCRIBE, SUMMARIZE, SHOW TABLES, EXPLAIN); "
+            "marts are read-only. PIVOT needs its columns listed: PIVOT … ON … IN (…)"
+        )
 
 
 def moment_of(as_of: str | dt.date | dt.datetime) -> dt.datetime:

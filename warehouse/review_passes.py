@@ -45,15 +45,12 @@ class ReviewPasses:
 
     def all(self) -> list[dict[str, Any]]:
         """Every pass, oldest first: record_id_a, record_id_b, reason, author, passed_at."""
-        with self._store.engine().connect() as connection:
-            rows = connection.execute(sa.select(self._table).order_by(self._table.c.pass_id)).all()
-        return [
-            {
+        return self.journal.read(
+            lambda row: {
                 "record_id_a": self._cipher.open(row.record_a),
                 "record_id_b": self._cipher.open(row.record_b),
                 "reason": self._cipher.open(row.reason),
                 "author": self._cipher.open(row.author),
                 "passed_at": row.passed_at,
             }
-            for row in rows
-        ]
+        )

@@ -57,21 +57,18 @@ class SignalVerdicts:
 
     def all(self) -> list[dict[str, Any]]:
         """Every verdict ever given, oldest first: signal_id, rule, useful, reason, author, decided_at, and whether it counts."""
-        with self._store.engine().connect() as connection:
-            rows = connection.execute(sa.select(self._table).order_by(self._table.c.verdict_id)).all()
-        last = {row.signal_id: row.verdict_id for row in rows}
-        return [
-            {
+        every = self.journal.read(
+            lambda row: {
                 "signal_id": row.signal_id,
                 "rule": row.rule,
                 "useful": row.useful,
                 "reason": self._cipher.open(row.reason),
                 "author": self._cipher.open(row.author),
                 "decided_at": row.decided_at,
-                "counts": last[row.signal_id] == row.verdict_id,
             }
-            for row in rows
-        ]
+        )
+        last = {verdict["signal_id"]: place for place, verdict in enumerate(every)}
+        return [{**verdict, "counts": last[verdict["signal_id"]] == place} for place, verdict in enumerate(every)]
 
 
 def make_table(con: duckdb.DuckDBPyConnection, verdicts: Iterable[Mapping[str, Any]]) -> None:

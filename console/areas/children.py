@@ -21,6 +21,9 @@ PAGES = Pages()
 
 _FOUND_AT_MOST = 50
 _POSTCODE = re.compile(r"\b([a-z]{1,2}[0-9][a-z0-9]?) ?([0-9][a-z]{2})\b")
+# No letter or digit comes after it: where all that begins with a word ends.
+_AFTER_ALL = "\U0010ffff"
+_MOST_WORDS = 12
 _PERSON = re.compile(r"[A-Za-z0-9-]{1,40}")
 
 
@@ -43,39 +46,34 @@ def search(visit: Visit) -> Response:
     born, words, whole = _understood(said)
     if said and not (born or words):
         visit.faults["said"] = "Enter letters or digits"
+    if len(words) > _MOST_WORDS:
+        visit.faults["said"] = f"Enter fewer words; {_MOST_WORDS} are the most"
     if visit.faults:
         return visit.page("children/search.html", 400, found=None, said=said, purpose=purpose)
     with visit.look(f"console: search for {said}", purpose=purpose) as mart:
         found = mart.rows(
             """
-            WITH fitting AS (
-                SELECT person_id, word, max(is_former) AS is_former, list(DISTINCT kind) AS kinds
-                FROM known_by JOIN (SELECT unnest($words) AS word)
-                    ON search_key = word OR (kind = 'name' AND length(word) >= 3 AND starts_with(search_key, word))
-                GROUP BY ALL HAVING count(*) > 0
-            ),
-            by_words AS (SELECT person_id FROM fitting GROUP BY person_id HAVING count(DISTINCT word) = len($words)),
-            by_whole AS (
-                SELECT person_id FROM known_by
-                WHERE (kind IN ('postcode', 'identifier') AND search_key = $number)
-                   OR (kind = 'address' AND length($whole) >= 5 AND starts_with(search_key, $whole))
-            ),
-            hits AS (
-                SELECT person_id FROM by_words WHERE len($words) > 0 UNION SELECT person_id FROM by_whole
+            WITH hits AS (
+                {fitting}
+                UNION SELECT person_id FROM known_by WHERE search_key = $number AND kind IN ('postcode', 'identifier')
+                UNION SELECT person_id FROM known_by
+                    WHERE search_key >= $whole AND search_key < $whole || $end AND kind = 'address' AND length($whole) >= 5
                 UNION SELECT resolves_to FROM persons WHERE replace(lower(person_id), '-', '') = $number AND resolves_to IS NOT NULL
                 UNION SELECT person_id FROM children WHERE replace(lower(person_id), '-', '') = $number
-                UNION SELECT person_id FROM children WHERE len($words) = 0 AND birth_date = $born
+                UNION SELECT person_id FROM children WHERE NOT $named AND birth_date = $born
             )
             SELECT children.*, (
-                SELECT list(DISTINCT said ORDER BY said) FROM known_by
-                WHERE known_by.person_id = children.person_id AND kind = 'name'
+                SELECT list(DISTINCT said ORDER BY said) FROM known_as
+                WHERE known_as.person_id = children.person_id AND kind = 'name'
             ) AS names
             FROM hits JOIN children USING (person_id)
             WHERE $born IS NULL OR birth_date IS NOT DISTINCT FROM CAST($born AS DATE)
             ORDER BY family_name, given_names, birth_date, person_id LIMIT $most
-            """,
+            """.replace("{fitting}", _fitting(len(words))),
             {
-                "words": words,
+                **{f"word{place}": word for place, word in enumerate(words)},
+                "named": bool(words),
+                "end": _AFTER_ALL,
                 "whole": whole,
                 "number": whole.replace(" ", ""),
                 "born": born,
@@ -221,13 +219,15 @@ def _beside(mart: Reading, person_id: str) -> dict[str, list[dict[str, Any]]]:
         ),
         "links": mart.rows(
             "SELECT l.record_id, l.how, l.match_probability, l.evidence, l.decided_by, l.linked_at, r.agency, r.feed, r.given_names, "
-            "r.family_name, r.birth_date, r.extracted_at FROM links l LEFT JOIN records r USING (record_id) "
+            "r.family_name, r.birth_date, r.extracted_at FROM links l "
+            # A record's person is that of its link: said again here, so that records are read where that person's are.
+            "LEFT JOIN (FROM records WHERE person_id = $person_id) r USING (record_id) "
             "WHERE l.person_id = $person_id ORDER BY r.agency, r.feed, l.record_id",
             asked,
         ),
         "known_by": mart.rows(
-            "SELECT kind, said, bool_and(is_former) AS is_former FROM known_by WHERE person_id = $person_id AND said IS NOT NULL "
-            "GROUP BY ALL ORDER BY kind, is_former, said",
+            "SELECT kind, said, is_former FROM known_as WHERE person_id = $person_id AND said IS NOT NULL "
+            "ORDER BY kind, is_former, said",
             asked,
         ),
     }
@@ -290,6 +290,19 @@ def _day(text: str) -> dt.date | None:
         except ValueError:
             continue
     return None
+
+
+def _fitting(words: int) -> str:
+    """Whom each of so many words $word0, $word1 … fits: a number or postcode whole, a name from its first three letters on.
+
+    Each is a stretch of known_by, which is sorted by what is compared; a condition over all words at once would have all of it read.
+    """
+    each = [
+        f"SELECT person_id FROM known_by WHERE search_key >= $word{place} AND search_key < $word{place} || $end "
+        f"AND (search_key = $word{place} OR (kind = 'name' AND length($word{place}) >= 3))"
+        for place in range(words)
+    ]
+    return "(" + " INTERSECT ".join(each or ["SELECT NULL AS person_id WHERE false"]) + ")"
 
 
 def _understood(said: str) -> tuple[dt.date | None, list[str], str]:

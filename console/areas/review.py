@@ -72,20 +72,24 @@ _REMARK = re.compile(r" \(verified\)$")
 _PARTLY_KNOWN = re.compile(r"(?P<date>\d{4}-\d{2}-\d{2}) \((?P<precision>\w+)\)")
 # What says nothing of whether two records are one person.
 _NOT_COMPARED = ("source", "role")
-_PAIRS = """
+_IN_ORDER = """
+    SELECT record_id_a, record_id_b FROM potential_matches
+    ORDER BY safety_relevant DESC, agencies_gained DESC, records_joined DESC, record_id_a, record_id_b
+"""
+_QUESTIONS = """
     SELECT record_id_a, record_id_b, person_id_a, person_id_b, safety_relevant, agencies, agencies_gained, records_joined, load_id,
            match_probability, reason, model, levels, bits, prior_bits
-    FROM potential_matches ORDER BY safety_relevant DESC, agencies_gained DESC, records_joined DESC, record_id_a, record_id_b
+    FROM potential_matches
+    JOIN (SELECT unnest($a) AS record_id_a, unnest($b) AS record_id_b) asked USING (record_id_a, record_id_b)
 """
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A pair of records that waits for somebody, and what the mart says of the question; nothing for a pair of a sample."""
+    """A pair of records that waits for somebody."""
 
     key: str
     records: tuple[str, str]
-    question: Mapping[str, Any]
 
 
 # Lists
@@ -105,6 +109,7 @@ def waiting(visit: Visit) -> Response:
         pages = max(1, -(-len(lists[which]) // PER_PAGE))
         page = min(pages, _number(visit.query("page", default="1")))
         shown = lists[which][(page - 1) * PER_PAGE : page * PER_PAGE]
+        questions = _questions(reading, shown)
         reading.names(*(record for pair in shown for record in pair.records))
     answers = visit.deployment.decisions.answers()
     mine = [answer for answer in answers if answer["author"] == visit.account.name]
@@ -114,6 +119,7 @@ def waiting(visit: Visit) -> Response:
         lists=LISTS,
         counts={name: len(pairs) for name, pairs in lists.items()},
         pairs=shown,
+        questions=questions,
         page=page,
         pages=pages,
         first=(page - 1) * PER_PAGE + 1,
@@ -233,17 +239,28 @@ def _all(visit: Visit, reading: Reading, which: str) -> list[Pair]:
     if which == "sample":
         samples = visit.deployment.samples
         drawn = [(entry["record_id_a"], entry["record_id_b"]) for entry in samples.of(samples.newest())]
-        held = {
-            (row["record_id_a"], row["record_id_b"])
-            for row in querying.rows(reading.con, "SELECT DISTINCT record_id_a, record_id_b FROM review_pairs")
-        }
-        return [Pair(_key(visit, records), records, {}) for records in drawn if records in held]
-    rows = querying.rows(reading.con, _PAIRS)  # noted as shown once a page shows them
-    return [
-        Pair(_key(visit, records), records, row)
-        for row in rows
-        for records in [(str(row["record_id_a"]), str(row["record_id_b"]))]
-    ]
+        held = reading.once(
+            "review: held", lambda: set(_records(reading, "SELECT DISTINCT record_id_a, record_id_b FROM review_pairs"))
+        )
+        return [Pair(_key(visit, records), records) for records in drawn if records in held]
+    found: list[Pair] = reading.once(
+        "review: in order",
+        lambda: [Pair(_key(visit, records), records) for records in _records(reading, _IN_ORDER)],
+    )
+    return found
+
+
+def _records(reading: Reading, sql: str) -> list[tuple[str, str]]:
+    """Pairs of records; noted as shown once a page shows them."""
+    return [(row["record_id_a"], row["record_id_b"]) for row in querying.rows(reading.con, sql)]
+
+
+def _questions(reading: Reading, pairs: Iterable[Pair]) -> dict[str, dict[str, Any]]:
+    """What the mart says of the question that each pair is, by the pair's key; nothing of a pair of a sample that is none."""
+    keys = {pair.records: pair.key for pair in pairs}
+    asked = {"a": [records[0] for records in keys], "b": [records[1] for records in keys]}
+    rows = querying.rows(reading.con, _QUESTIONS, asked) if keys else []
+    return {keys[row["record_id_a"], row["record_id_b"]]: row for row in rows}
 
 
 def _find(visit: Visit, reading: Reading, key: str) -> Pair:
@@ -278,20 +295,22 @@ def _standing(visit: Visit, chosen: Pair) -> str:
 def _pair_page(visit: Visit, key: str, which: str, blind: bool, status: int = 200) -> Response:
     with visit.look("review: a pair") as reading:
         chosen = _find(visit, reading, key)
+        question = _questions(reading, [chosen]).get(key, {})
         reading.names(*chosen.records)
         compared = _compared(reading, chosen)
         waiting = len(_waiting(visit, reading, which))
-    blind = blind or which != "queue" or not chosen.question
+    blind = blind or which != "queue" or not question
     return visit.page(
         "review/pair.html",
         status,
         pair=chosen,
+        question=question,
         which=which,
         lists=LISTS,
         blind=blind,
         waiting=waiting,
         compared=compared,
-        steps=(steps := [] if blind else _steps(visit, chosen.question)),
+        steps=(steps := [] if blind else _steps(visit, question)),
         odds=odds(steps[-1]["sum"]) if steps else "",
         known=_standing(visit, chosen),
         taken=visit.query("taken"),

@@ -71,7 +71,7 @@ def _pair(page: Page, _: Deployment) -> None:
 
 def _child(page: Page, deployment: Deployment) -> None:
     """The child of whom most signals speak: a page that a hub would open first."""
-    with deployment.marts.reading("practitioner") as con:
+    with deployment.marts.reading("practitioner") as (con, _):
         busiest = "SELECT person_id FROM signals GROUP BY person_id ORDER BY count(*) DESC, person_id LIMIT 1"
         ((person,),) = con.execute(busiest).fetchall()
     page.goto(f"/children/{person}")

@@ -132,7 +132,7 @@ def test_guessing_an_identifier_tells_nothing(shared_desk: Desk, guess: str) -> 
 
 def test_a_signal_is_marked_by_who_read_it(desk: Desk) -> None:
     client = desk.client("practitioner")
-    with desk.deployment.marts.reading("practitioner") as con:
+    with desk.deployment.marts.reading("practitioner") as (con, _):
         row = con.execute("SELECT signal_id, person_id FROM signals LIMIT 1").fetchone()
     assert row
     signal, person = row
@@ -155,7 +155,7 @@ def test_a_signal_is_marked_by_who_read_it(desk: Desk) -> None:
 def test_a_night_published_meanwhile_is_what_the_next_page_shows(desk: Desk) -> None:
     client = desk.client("practitioner")
     _open(client, "p-amina")
-    with desk.deployment.marts.reading("practitioner") as con:  # somebody still reads the one before
+    with desk.deployment.marts.reading("practitioner") as (con, _):  # somebody still reads the one before
         desk.story.publish("2026-03-02")
         assert "Khan" in client.get("/children/p-amina").text
         assert con.execute("SELECT count(*) FROM children").fetchone()

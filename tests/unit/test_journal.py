@@ -61,6 +61,29 @@ def test_what_was_written_is_proved_by_whoever_opens_the_store_later(written: Jo
     assert journal_in(tmp_path).faults({"at noon": head}) == []
 
 
+def test_a_row_is_opened_once_and_anew_after_an_erasure_or_a_cut(tmp_path: Path) -> None:
+    journal, cipher, opened = journal_in(tmp_path), Cipher(bytes(32)), []
+
+    def say(row: sa.Row[tuple[object, ...]]) -> dict[str, object]:
+        opened.append(row.act_id)
+        return {"number": row.act_id, "said": cipher.open(row.said)}
+
+    def told() -> list[object]:
+        return [row["said"] for row in journal.read(say)]
+
+    assert told() == []
+    journal.append([{"said": cipher.seal(word)} for word in ("one", "two")])
+    assert told() == told() == ["one", "two"]
+    journal_in(tmp_path).append([{"said": cipher.seal("three")}])  # another process
+    assert told() == ["one", "two", "three"]
+    assert opened == [1, 2, 3]
+    for erased in ("two", "nobody"):  # the same row twice
+        journal_in(tmp_path).reword(lambda text, erased=erased: "nobody" if text == erased == "two" else text + "!")  # type: ignore[misc]
+    assert told() == ["one!!", "nobody!", "three!!"]
+    tamper(tmp_path, "DELETE FROM act WHERE act_id = 2")
+    assert told() == ["one!!", "three!!"]
+
+
 @given(st.integers(1, ROWS), st.sampled_from(["said", "on_day", "at", "useful", "stamp"]))
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_value_that_is_changed_is_found(tmp_path_factory: pytest.TempPathFactory, number: int, column: str) -> None:

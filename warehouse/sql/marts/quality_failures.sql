@@ -17,6 +17,10 @@ treated AS (
     SELECT * FROM treated_failure
 ),
 
+standards AS (
+    SELECT * FROM treated_standard
+),
+
 protected_rows AS (
     SELECT raw_row_id FROM protected_row
 ),
@@ -46,8 +50,8 @@ SELECT
     spells.row_key,
     spells.failing_since,
     spells.state,
-    treated.waived_until,
-    treated.expected_by,
+    greatest(treated.waived_until, standards.waived_until) AS waived_until,
+    coalesce(treated.expected_by, standards.promised_by) AS expected_by,
     failures.raw_row_id IN (SELECT raw_row_id FROM protected_rows)
     OR EXISTS (
         SELECT 1
@@ -71,3 +75,8 @@ LEFT JOIN treated
         AND failures.feed = treated.feed
         AND failures.expectation = treated.expectation
         AND failures.raw_row_id = treated.raw_row_id
+LEFT JOIN standards
+    ON
+        failures.agency = standards.agency
+        AND failures.feed = standards.feed
+        AND failures.expectation = standards.expectation
