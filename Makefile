@@ -40,7 +40,8 @@ check: setup ## format, lint, types, layers, docs current, lock in step
 	@$(BIN)/ruff format --check --quiet . || (echo "not formatted; run: make fix" && exit 1)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports > .lint-imports.out 2>&1 || (cat .lint-imports.out && exit 1); rm -f .lint-imports.out
+	@$(BIN)/lint-imports > .lint-imports.out 2>&1 || (cat .lint-imports.out; rm .lint-imports.out; exit 1)
+	@rm -f .lint-imports.out
 	@$(BIN)/tessera docs --check
 	@$(BIN)/python -m tests.lock_in_step
 

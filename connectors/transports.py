@@ -24,6 +24,9 @@ import pyarrow.parquet as pq
 from connectors.contract import Feed, Table
 from connectors.readers import suffixes
 
+# As a location: what people write in the console, which the decisions store keeps and whoever runs the night hands on.
+CONSOLE = "console:"
+
 _CHUNK = 1 << 20
 _ROWS = 20_000
 _ATTEMPTS = 3
@@ -54,11 +57,15 @@ def arrivals(
     now: dt.datetime,
     since: Mapping[str, str] | None = None,
     change_columns: Mapping[str, str] | None = None,
+    written: Iterable[Arrival] = (),
 ) -> list[Arrival]:
     """Everything a source offers, in order of age, then name. An empty list means that nothing was sent.
 
-    `since` holds, for tables with a change column, the greatest value already known. Raises SourceUnreachable.
+    `written`: what was written in the console, for a source that is that. `since` holds, for tables with a change column, the greatest
+    value already known. Raises SourceUnreachable.
     """
+    if location == CONSOLE:
+        return list(written)
     if feed.format == "sql" or _SQL_SCHEMES.match(location):
         return _database(feed, location, base, now, since or {}, change_columns or {})
     if location.startswith(("http://", "https://")):
@@ -71,7 +78,7 @@ def nowhere(feed: Feed, location: str, base: Path) -> str | None:
 
     Places of other machines are not asked: a store of objects has no empty folders.
     """
-    if feed.format == "sql" or _SQL_SCHEMES.match(location) or "://" in location:
+    if location == CONSOLE or feed.format == "sql" or _SQL_SCHEMES.match(location) or "://" in location:
         return None
     path = base / location
     folder = path if location.endswith("/") or not path.suffix else path.parent

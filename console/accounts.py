@@ -24,8 +24,9 @@ from warehouse.journal import Journal
 from warehouse.keys import ROLES as MART_ROLES
 from warehouse.store import Cipher, Store, StoreError
 
-GOVERNANCE = "governance"  # has no mart: what it reads is the decisions store
-ROLES = (*MART_ROLES, GOVERNANCE)
+# Without a mart: governance reads the decisions store, a contributor writes what they saw and reads nothing but that it is kept.
+GOVERNANCE, CONTRIBUTOR = "governance", "contributor"
+ROLES = (*MART_ROLES, GOVERNANCE, CONTRIBUTOR)
 
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 200
@@ -176,7 +177,7 @@ class Accounts:
         if failures >= FAILURES_TO_LOCK:
             raise TooManyAttempts
         # Noted before it is tried, so that guesses sent at once cannot all be tried before the first is counted.
-        with self._store.engine().begin() as connection:
+        with self._store.writing() as connection:
             connection.execute(self._attempt.delete().where(self._attempt.c.at < at - dt.timedelta(days=1)))
             connection.execute(self._attempt.insert().values(account=digest, at=at))
         account = self.by_digest(digest)
@@ -257,5 +258,5 @@ class Accounts:
             return int(connection.execute(select).scalar_one())
 
     def _forget_failures(self, name: str) -> None:
-        with self._store.engine().begin() as connection:
+        with self._store.writing() as connection:
             connection.execute(self._attempt.delete().where(self._attempt.c.account == self.digest(name)))

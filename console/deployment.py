@@ -10,17 +10,22 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+import duckdb
+
+from connectors import reading
 from connectors.contract import Feed
 from connectors.registry import feeds as declared_feeds
 from console.accounts import Accounts
 from console.marts import Marts
 from console.sessions import Sessions
 from linkage.models import Models
+from warehouse import engine
 from warehouse.access import Policy, load_policy
 from warehouse.access_log import AccessLog
 from warehouse.clerical_samples import ClericalSamples
 from warehouse.decisions import Decisions
 from warehouse.keys import Keys
+from warehouse.observations import Observations
 from warehouse.quality_acts import QualityActs
 from warehouse.review_passes import ReviewPasses
 from warehouse.signal_verdicts import SignalVerdicts
@@ -40,6 +45,7 @@ class Deployment:
     contacts: Mapping[str, str] = field(default_factory=dict)  # feed -> who mends it at the agency
     models_dir: Path = Path("models")  # versions of the linkage model beside the shipped one
     feeds: Mapping[str, Feed] = field(default_factory=declared_feeds)  # those configured, with their options
+    written_here: frozenset[str] = frozenset()  # feeds whose extracts are what people write in the console
 
     @property
     def is_https(self) -> bool:
@@ -103,6 +109,17 @@ class Deployment:
         return ReviewPasses(self.store, self.keys.raw("decisions"))
 
     @cached_property
+    def observations(self) -> Observations:
+        return Observations(self.store, self.keys.raw("decisions"))
+
+    @cached_property
+    def reading(self) -> duckdb.DuckDBPyConnection:
+        """A database in memory that reads text as feeds do, to hold an answer of a form against; take a cursor. It never holds a row."""
+        con = engine.connect(threads=1)
+        reading.install(con)
+        return con
+
+    @cached_property
     def models(self) -> Models:
         return Models(self.models_dir)
 
@@ -117,6 +134,8 @@ class Deployment:
             self.signal_verdicts,
             self.samples,
             self.review_passes,
+            self.observations,
+            self.reading,
         ):
             pass
         self.store.engine()

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from warehouse.holds import Holds
 from warehouse.keys import Keys, load_keys
 from warehouse.land import Arrived, Books, RawTable
 from warehouse.landing import Landing, LandingFileSystem
+from warehouse.observations import Observations
 from warehouse.publish import ConfiguredFeed, publish
 from warehouse.quality_acts import QualityActs, releases_waiting
 from warehouse.review_passes import ReviewPasses
@@ -89,9 +91,10 @@ class Line:
         self.erasures = Erasures(self.store, keys)
         self.holds = Holds(self.store, keys.raw("decisions"))
         self.disclosures = Disclosures(self.store, keys.raw("decisions"))
+        self.observations = Observations(self.store, keys.raw("decisions"))
         stores = (self.decisions, self.quality_acts, self.signal_verdicts, self.samples, passes, self.access_log)
         # What an erasure takes a person's name out of; accounts are those of staff.
-        self.written = [store.journal for store in (*stores, self.holds, self.disclosures)]
+        self.written = [store.journal for store in (*stores, self.holds, self.disclosures, self.observations)]
         accounts = Accounts(self.store, keys.raw("decisions"))
         self.journals = [*self.written, self.erasures.journal, accounts.journal, accounts.sign_ins]
         # Who is who, where somebody knows it; the links are measured against it, and nothing else is.
@@ -186,6 +189,7 @@ class Line:
                 now=night.started_at,
                 since=self._watermarks(feed, source.change_columns),
                 change_columns=source.change_columns,
+                written=self._written(feed) if source.location == transports.CONSOLE else (),
             )
             files = [self._take(arrival) for arrival in found]
         except transports.SourceUnreachable as error:
@@ -199,6 +203,19 @@ class Line:
             {**night.said(), "options": source.options, "files": files, **({"nowhere": place} if place else {})},
         )
         return len(files)
+
+    def _written(self, feed: Feed) -> list[transports.Arrival]:
+        """What was written in the console and no load has taken, oldest first."""
+        taken = self.con.execute(
+            "SELECT DISTINCT name FROM received_file WHERE agency = ? AND feed = ? AND status IN ('landed', 'unchanged')",
+            [feed.agency, feed.name],
+        ).fetchall()
+        return [
+            transports.Arrival(
+                delivery.name, partial(list, [delivery.content]), delivery.written_at.replace(microsecond=0)
+            )
+            for delivery in self.observations.deliveries(feed.id, {name for (name,) in taken})
+        ]
 
     def _take(self, arrival: transports.Arrival) -> dict[str, Any]:
         entry: dict[str, Any] = {

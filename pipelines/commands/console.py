@@ -107,6 +107,7 @@ def _password() -> str:
 
 
 def _deployment(config: Path, address: str = "http://127.0.0.1:8000") -> Deployment:
+    from connectors.transports import CONSOLE
     from console.deployment import Deployment
     from warehouse.keys import load_keys
 
@@ -124,4 +125,5 @@ def _deployment(config: Path, address: str = "http://127.0.0.1:8000") -> Deploym
         contacts=settings.contacts(),
         models_dir=settings.models_path,
         feeds={name: settings.feed(name) for name in settings.sources},
+        written_here=frozenset(name for name, source in settings.sources.items() if source.location == CONSOLE),
     )

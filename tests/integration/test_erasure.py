@@ -265,7 +265,7 @@ def test_a_parent_is_not_due_at_the_age_at_which_a_child_is() -> None:
 
 def test_every_shipped_period_has_a_source_and_a_rationale() -> None:
     rules = retention.load_rules()
-    assert {rule.agency for rule in rules} == {"social_care", "school", "health", "police", "youth_justice"}
+    assert {rule.agency for rule in rules} == {"social_care", "school", "health", "police", "partners", "youth_justice"}
     assert all(rule.source and rule.rationale and rule.keep for rule in rules)
 
 

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.slow
 __all__ = ["cheap_passwords", "portal", "story"]  # fixtures
 
 SHOTS = Path(__file__).parents[2] / "build" / "console"
+WRITTEN_HERE = frozenset({"partners.observation"})
 WHY = "strategy discussion 26/114"
 # Each page that a menu or a link of it leads to, by the role that reads it.
 PAGES = {
@@ -50,13 +51,16 @@ PAGES = {
         "/governance/sign-ins",
         "/governance/policy",
     ],
+    "contributor": ["/contribute"],
     "analyst": ["/", "/no-such-page"],
 }
 
 
 @pytest.fixture(scope="module")
 def desk(story: Any, portal: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    desk = desk_over(story, tmp_path_factory.mktemp("desk"), portal, address="http://127.0.0.1:8791")
+    desk = desk_over(
+        story, tmp_path_factory.mktemp("desk"), portal, address="http://127.0.0.1:8791", written_here=WRITTEN_HERE
+    )
     server = uvicorn.Server(uvicorn.Config(desk.app, host="127.0.0.1", port=8791, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -196,3 +200,28 @@ def test_a_reviewer_answers_by_one_key_and_takes_it_back(desk: Desk, browser: Br
     page.goto("/review")
     assert page.get_by_text("1 pair waits").count()
     page.context.close()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_an_observation_is_written_by_keyboard(desk: Desk, browser: Browser, scripts: bool) -> None:
+    page = _page(desk, browser, "contributor", java_script_enabled=scripts)
+    page.goto("/contribute")
+    page.get_by_label("Where you work").focus()
+    for typed in ("Little Acorns nursery", "27/2/2026 08:40", "key worker", "Amina", "Khan", "31/02/2011", "LS8 1AA"):
+        page.keyboard.type(typed)
+        page.keyboard.press("Tab")
+    page.keyboard.type("in the child")  # chooses the kind of statement that begins so
+    page.keyboard.press("Tab")
+    page.keyboard.type("hunger")
+    page.keyboard.press("Tab")
+    page.keyboard.type("She said there was no tea.")
+    page.get_by_role("button", name="Send to the hub").press("Enter")
+    # The date is doubted, and what was typed is still there; it is sent as it is.
+    assert page.get_by_label("What you saw, heard or were told").input_value() == "She said there was no tea."
+    page.screenshot(path=SHOTS / f"contributor-doubt-{scripts}.png", full_page=True)
+    assert Axe().run(page).response["violations"] == [] if scripts else True
+    page.get_by_label("Send it as it is").press("Space")
+    page.get_by_role("button", name="Send to the hub").press("Enter")
+    page.get_by_role("heading", name="Your observation is kept").wait_for()
+    assert desk.deployment.observations.all()[-1]["said"]["statement_kind"] == "child_voice"
+    page.screenshot(path=SHOTS / "contributor-sent.png", full_page=True)
