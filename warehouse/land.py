@@ -158,14 +158,20 @@ def land(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: 
         """,
         {"scope": arrived.scope, "table": raw.table, "file_id": arrived.file_id, "seq": arrived.load_seq},
     )
-    _supersede(con, raw, arrived)
-    _append(con, raw, received, arrived)
-    _quarantine(con, raw, received, arrived)
     counts = dict(con.execute("SELECT disposition, count(*) FROM temp.disposed GROUP BY disposition").fetchall())
     books = Books(
         sum(counts.values()),
         **{name: counts.get(name, 0) for name in ("landed", "unchanged", "superseded", "quarantined")},
     )
+    # Only what there is something to do for: in a small file a statement's planning is all it costs.
+    if books.landed:
+        _supersede(con, raw, arrived)
+    if books.unchanged:
+        _welcome_back(con, raw, arrived)
+    if books.landed or books.superseded:
+        _append(con, raw, received, arrived)
+    if books.quarantined:
+        _quarantine(con, raw, received, arrived)
     rows = con.execute(f"SELECT count(*) FROM {received}").fetchall()[0][0]
     if not books.balanced or books.received != rows:
         raise UnbalancedBooksError(
@@ -180,7 +186,10 @@ def _supersede(con: duckdb.DuckDBPyConnection, raw: RawTable, arrived: Arrived) 
         "WHERE d.disposition = 'landed' AND r.source_key = d.source_key AND r.superseded_seq IS NULL AND r.scope = $scope",
         {"seq": arrived.load_seq, "scope": arrived.scope},
     )
-    # A key that was missing from a full delivery and is back is no longer vanished.
+
+
+def _welcome_back(con: duckdb.DuckDBPyConnection, raw: RawTable, arrived: Arrived) -> None:
+    """A key that was missing from a full delivery and is back is no longer vanished."""
     con.execute(
         f"UPDATE {raw.relation} AS r SET vanished_seq = NULL FROM temp.disposed d WHERE d.disposition = 'unchanged' "
         "AND r.source_key = d.source_key AND r.superseded_seq IS NULL AND r.vanished_seq IS NOT NULL AND r.scope = $scope",

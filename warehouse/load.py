@@ -70,6 +70,9 @@ def _replace_units(
         f"CREATE OR REPLACE TEMP TABLE saying AS SELECT DISTINCT ON (said) * FROM "
         f'(SELECT *, {_said(content)} AS said FROM staged."{prefix}_{relation.name}") ORDER BY said, raw_row_id'
     )
+    rows = con.execute("SELECT (SELECT count(*) FROM temp.standing) + (SELECT count(*) FROM temp.saying)").fetchall()
+    if rows == [(0,)]:
+        return 0, 0, 0
     retracted = 0
     if retractable:
         changed = {
