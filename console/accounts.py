@@ -182,6 +182,7 @@ class Accounts:
             connection.execute(self._attempt.insert().values(account=digest, at=at))
         account = self.by_digest(digest)
         right = self._matches(self._nobody if account is None else account.password, password[:LONGEST_PASSWORD])
+        right = right and len(password) <= LONGEST_PASSWORD
         if account is None or not right or account.disabled:
             if failures + 1 == FAILURES_TO_LOCK:
                 self.sign_ins.append([{"account": digest, "at": at, "what": "locked"}])

@@ -166,7 +166,7 @@ class _Surroundings:
                 if b"cache-control" not in sent:
                     headers.append((b"cache-control", b"no-store"))
                 if self._deployment.is_https:
-                    headers.append((b"strict-transport-security", b"max-age=63072000"))
+                    headers.append((b"strict-transport-security", b"max-age=63072000; includeSubDomains"))
                 message = {**message, "headers": headers}
             await send(message)
 

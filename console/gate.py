@@ -252,6 +252,7 @@ def begin_session(response: Response, deployment: Deployment, token: str) -> Non
 
 
 def end_session(response: Response, deployment: Deployment) -> None:
+    response.headers["clear-site-data"] = '"cache", "storage"'
     for name in (_SESSION, _BEFORE_SESSION):
         response.delete_cookie(
             _name(deployment, name), path="/", httponly=True, samesite="strict", secure=deployment.is_https
