@@ -517,8 +517,11 @@ def roles(root: Path) -> str:
         "encrypted with a key of its own; what is not said here is not in it. *Yes*: as it stands. Empty: not in the "
         "mart.",
         _table(
-            ["role", "for what", "permissions"],
-            [[f"`{role.name}`", role.purpose, ", ".join(sorted(role.permissions))] for role in policy.roles.values()],
+            ["role", "for what", "permissions", "may leave as a file"],
+            [
+                [f"`{role.name}`", role.purpose, ", ".join(sorted(role.permissions)), _code(role.exports)]
+                for role in policy.roles.values()
+            ],
         ),
         f"*Empty where few share it*: only what at least {policy.common_value_min} people share is shown.",
         "## Restricted addresses",

@@ -1,7 +1,7 @@
 """Where a link was served: what to tell whom once it has turned out to be wrong.
 
 What lives here: from when to when two records were held to be one person, the publications of that time, and the looks that showed it or
-may have. What must not: undoing anything (that is a decision), and a person's value.
+may have, files that left the house among them. What must not: undoing anything (that is a decision), and a person's value.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ def trace(line: Line, record_a: str, record_b: str, *, governance: bool = False)
                 if look.shown is not None
                 else "named nobody; may have been about them",
                 "rows": look.rows,
+                "file": look.file,
                 "question": look.question,
             }
         )

@@ -148,6 +148,7 @@ class RoleAccess:
     permissions: frozenset[str]
     views: Mapping[str, ViewAccess]
     asks_purpose: bool = False  # nobody looks without saying what for
+    exports: tuple[str, ...] = ()  # views of which a file may leave the house
 
 
 @dataclass(frozen=True)
@@ -276,7 +277,7 @@ def policy_from(declared: Any) -> Policy:
 
 def _role(name: str, said: Any) -> RoleAccess:
     role = _mapping(said, name)
-    _only(role, {"purpose", "permissions", "asks_purpose", "views"}, name)
+    _only(role, {"purpose", "permissions", "asks_purpose", "exports", "views"}, name)
     asks_purpose = role.get("asks_purpose", False)
     if not isinstance(asks_purpose, bool):
         raise PolicyError(f"policy: {name}: asks_purpose is true or false")
@@ -290,7 +291,12 @@ def _role(name: str, said: Any) -> RoleAccess:
         if rows is not None:
             _known(rows, _ROW_RULES, f"{name}: {view}: rows")
         views[view] = ViewAccess(_by_column(columns, TREATMENTS, f"{name}: {view}"), rows)
-    return RoleAccess(name, str(role.get("purpose", "")), frozenset(permissions), views, asks_purpose)
+    exports = role.get("exports") or []
+    if not isinstance(exports, list):
+        raise PolicyError(f"policy: {name}: exports must be a list of views")
+    for view in exports:
+        _known(view, views, f"{name}: exports: view")
+    return RoleAccess(name, str(role.get("purpose", "")), frozenset(permissions), views, asks_purpose, tuple(exports))
 
 
 def _by_column(declared: Mapping[str, Any], allowed: Iterable[str], where: str) -> dict[str, str]:

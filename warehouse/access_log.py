@@ -22,7 +22,10 @@ from warehouse.store import Cipher, Store
 
 @dataclass(frozen=True)
 class Look:
-    """One look: `shown` are the identifiers in the answer; None where it had none, and might be about anybody in the mart."""
+    """One look: `shown` are the identifiers in the answer; None where it had none, and might be about anybody in the mart.
+
+    `file`: name and checksum of what it was exported to.
+    """
 
     access_id: int
     action: str
@@ -35,6 +38,7 @@ class Look:
     question: str
     shown: frozenset[str] | None
     rows: int | None
+    file: str | None = None
 
 
 class AccessLog:
@@ -58,6 +62,7 @@ class AccessLog:
             sa.Column("question", sa.LargeBinary),
             sa.Column("shown", sa.LargeBinary),
             sa.Column("rows", sa.Integer),
+            sa.Column("file", sa.LargeBinary),
             cipher=lambda row: self._cipher(row.role),
         )
         self._table = self.journal.table
@@ -84,11 +89,23 @@ class AccessLog:
         """Notes that somebody reads what people did (decisions, looks, disclosures, what is due), which is in no mart and of no load."""
         self.asked(action, "decisions", at, load_id="", version="", who=who, purpose=purpose, question=question)
 
-    def answered(self, access_id: int, role: str, at: dt.datetime, *, shown: Iterable[str] | None, rows: int) -> None:
-        """Notes what a look showed."""
-        told = None if shown is None else self._cipher(role).seal(json.dumps(sorted(shown)))
+    def answered(
+        self,
+        access_id: int,
+        role: str,
+        at: dt.datetime,
+        *,
+        shown: Iterable[str] | None,
+        rows: int,
+        file: str | None = None,
+    ) -> None:
+        """Notes what a look showed, and the file it went to, if it did."""
+        cipher = self._cipher(role)
+        told = None if shown is None else cipher.seal(json.dumps(sorted(shown)))
         said = {"answers": access_id, "at": at, "action": "answer", "role": role, "load_id": "", "version": ""}
-        self.journal.append([{**said, "shown": told, "rows": rows}])
+        self.journal.append(
+            [{**said, "shown": told, "rows": rows, "file": None if file is None else cipher.seal(file)}]
+        )
 
     def looks(self, roles: Iterable[str], since: dt.datetime | None = None) -> list[Look]:
         """Every look of these roles, oldest first, from a time on if one is given; their keys are needed."""
@@ -96,7 +113,9 @@ class AccessLog:
         answer = table.alias("answer")
         joined = table.outerjoin(answer, answer.c.answers == table.c.access_id)
         select = (
-            sa.select(table, answer.c.shown.label("told"), answer.c.rows.label("rows_shown"))
+            sa.select(
+                table, answer.c.shown.label("told"), answer.c.rows.label("rows_shown"), answer.c.file.label("file_told")
+            )
             .select_from(joined)
             .where(table.c.answers.is_(None), table.c.role.in_(list(roles)))
             .order_by(table.c.access_id)
@@ -120,6 +139,7 @@ class AccessLog:
                     question=said[2],
                     shown=shown,
                     rows=row.rows_shown,
+                    file=None if row.file_told is None else cipher.open(row.file_told),
                 )
                 found.append(look)
         return found

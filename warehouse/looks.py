@@ -25,7 +25,7 @@ def looks(
     role: str | None = None,
     since: dt.datetime | None = None,
 ) -> list[dict[str, Any]]:
-    """Looks, newest first: at, who, role, action, purpose, load_id, rows, about, question, shown.
+    """Looks, newest first: at, who, role, action, purpose, load_id, rows, about, question, shown, file.
 
     With `persons` (identifiers of people or records as marts show them) those that named one of them, under a pseudonym too, and those
     that named nobody and so may have.
@@ -49,6 +49,7 @@ def looks(
                 "about": "not told" if look.shown is None else f"{len(look.shown)} identifiers",
                 "question": look.question,
                 "shown": None if look.shown is None else sorted(look.shown),
+                "file": look.file,
             }
         )
     return found[::-1]

@@ -58,10 +58,17 @@ def query(
 
 @dataclass
 class Shown:
-    """The persons and records an answer names, gathered while it is written; None where it names none."""
+    """The persons and records an answer names, gathered while it is written; None where it names none. `file`: what it was written to.
+
+    Known from the beginning: the look's number, and the load and version of the mart that is read.
+    """
 
     identifiers: set[str] | None = None
     rows: int = 0
+    file: str | None = None
+    access_id: int = 0
+    load_id: str = ""
+    version: str = ""
 
 
 def run(
@@ -76,19 +83,17 @@ def run(
     clock: Callable[[], dt.datetime],
     as_of: str | dt.date | dt.datetime | None = None,
     output: str = "table",
-    to: Path | None = None,
 ) -> int:
-    """Asks and writes the answer to a file, else to standard output; returns the number of rows. What cannot be logged is not shown."""
+    """Asks and writes the answer to standard output; returns the number of rows. What cannot be logged is not shown."""
     _check_format(output)
-    if output == "parquet" and to is None:
-        raise QueryError("parquet is not for a screen; name a file for it")
+    if output == "parquet" and sys.stdout.isatty():
+        raise QueryError("parquet is not for a screen; send it on to a program, or use tessera export")
     con = open_mart(marts_dir, keys, role, as_of)
     try:
         relation = ask(con, sql)
         question = sql if as_of is None else f"{sql} (as of {as_of})"
-        export = to is not None
-        with look(con, role, question, export=export, log=log, who=who, purpose=purpose, clock=clock) as shown:
-            return write(relation, output, to or sys.stdout, shown)
+        with look(con, role, question, export=False, log=log, who=who, purpose=purpose, clock=clock) as shown:
+            return write(relation, output, sys.stdout, shown)
     finally:
         con.close()
 
@@ -117,11 +122,12 @@ def look(
         purpose=purpose,
         question=question,
     )
-    shown = Shown()
+    shown = Shown(access_id=number, load_id=load_id, version=version)
     try:
         yield shown
     finally:
-        log.answered(number, role, clock(), shown=shown.identifiers if shown.rows else (), rows=shown.rows)
+        told = shown.identifiers if shown.rows else ()
+        log.answered(number, role, clock(), shown=told, rows=shown.rows, file=shown.file)
 
 
 def _served(con: duckdb.DuckDBPyConnection) -> tuple[str, str]:

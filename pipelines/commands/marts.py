@@ -32,8 +32,7 @@ def query(
     role: Annotated[str, typer.Option(help="engineer, quality, analyst, practitioner or reviewer.")],
     config: Config = DEFAULT_CONFIG,
     as_of: Annotated[str | None, typer.Option("--as-of", help="What was known at this time (ISO).")] = None,
-    output: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",
-    to: Annotated[Path | None, typer.Option("--out", help="File to write to; parquet needs one.")] = None,
+    output: Annotated[str, typer.Option("--format", help="table, csv, json or parquet (not on a screen).")] = "table",
     who: Annotated[str | None, typer.Option(help="Who looks; the account if not given.")] = None,
     purpose: Annotated[str, typer.Option(help="What for; it is logged with the look.")] = "not stated",
 ) -> None:
@@ -41,11 +40,10 @@ def query(
     from pipelines.settings import utc_now
     from warehouse import query as querying
     from warehouse.access_log import AccessLog, account
-    from warehouse.keys import ROLES, load_keys
+    from warehouse.keys import load_keys
     from warehouse.store import Store
 
-    if role not in ROLES:
-        raise SettingsError(f"--role {role}: there is no such role; allowed are {', '.join(ROLES)}")
+    _check_role(role)
     settings = settings_of(config)
     keys = load_keys(settings.keys_path, os.environ, data=settings.data_path)
     querying.run(
@@ -59,8 +57,59 @@ def query(
         clock=utc_now,
         as_of=as_of,
         output=output,
-        to=to,
     )
+
+
+@app.command()
+def export(
+    question: Annotated[str, typer.Argument(help="A view, or SQL over views that the policy lets leave.")],
+    role: Annotated[str, typer.Option(help="engineer, quality or analyst; docs/roles.md says what of each may leave.")],
+    to: Annotated[Path, typer.Option("--out", help="File to write, .csv or .parquet; its manifest is laid beside it.")],
+    purpose: Annotated[str, typer.Option(help="What for; it is logged and stands in the manifest.")],
+    recipient: Annotated[str, typer.Option("--for", help="Who receives it; likewise.")],
+    config: Config = DEFAULT_CONFIG,
+    who: Annotated[str | None, typer.Option(help="Who takes it; the account if not given.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Writes what may leave the house to a file, with a manifest: who, why, for whom, load, rows, columns, checksum; logged."""
+    from pipelines.settings import utc_now
+    from warehouse.access import load_policy
+    from warehouse.access_log import AccessLog, account
+    from warehouse.export import export as take_out
+    from warehouse.export import manifest_of
+    from warehouse.keys import load_keys
+    from warehouse.store import Store
+
+    _check_role(role)
+    settings = settings_of(config)
+    keys = load_keys(settings.keys_path, os.environ, data=settings.data_path)
+    manifest = take_out(
+        settings.marts_path,
+        keys,
+        load_policy(),
+        role,
+        question,
+        to,
+        log=AccessLog(Store(settings.decisions_url), keys),
+        who=who or account(),
+        purpose=purpose,
+        recipient=recipient,
+        clock=utc_now,
+    )
+    if as_json:
+        out.print_json(json.dumps(manifest))
+    else:
+        out.print(
+            f"{plain(str(to))}: {manifest['rows']} rows of load {manifest['load_id']}, sha256 {manifest['sha256']}"
+        )
+        out.print(f"{plain(str(manifest_of(to)))} says what it is, who took it, for whom and why.")
+
+
+def _check_role(role: str) -> None:
+    from warehouse.keys import ROLES
+
+    if role not in ROLES:
+        raise SettingsError(f"--role {role}: there is no such role; allowed are {', '.join(ROLES)}")
 
 
 @app.command()

@@ -49,10 +49,14 @@ def test_a_link_is_undone_traced_and_made_again(world: Path) -> None:
     assert contradiction.returncode == 2
     assert tessera(world, "identity", "seal", c, d, "--reason", "adoption", "--author", "panel").returncode == 0
 
+    given = ("--out", str(world / "figures.csv"), "--purpose", "board", "--for", "the board", "--who", "Cy", "--json")
+    left = read(world, "export", "aggregates", "--role", "analyst", *given)
+
     traced = read(world, "identity", "trace", a, b, "--json")
     assert [row["load_id"] for row in traced["publications"]] == ["2026-11-16.1"]
-    assert [(look["who"], look["purpose"], look["role"]) for look in traced["looks"]] == [
-        ("Ana", "looking for two", "practitioner")
+    assert [(look["who"], look["purpose"], look["action"], look["file"]) for look in traced["looks"]] == [
+        ("Ana", "looking for two", "query", None),
+        ("Cy", "board", "export", f"figures.csv sha256 {left['sha256']}"),
     ]
 
     assert tessera(world, "nightly", "--date", "2026-11-16").returncode == 0
@@ -61,7 +65,7 @@ def test_a_link_is_undone_traced_and_made_again(world: Path) -> None:
     assert now[c] != now[d]
     over = read(world, "identity", "trace", a, b, "--json")
     assert over["together"][0]["until"], "the time is over"
-    assert len(over["looks"]) == 1, "the look at the new night showed two people"
+    assert len(over["looks"]) == 2, "the look at the new night showed two people"
 
     listed = read(world, "decisions", "list", "--json")
     assert [entry["kind"] for entry in listed] == ["cannot_link"]
