@@ -22,8 +22,11 @@ from linkage.models import Models
 from warehouse import engine
 from warehouse.access import Policy, load_policy
 from warehouse.access_log import AccessLog
+from warehouse.break_glass import BreakGlass
 from warehouse.clerical_samples import ClericalSamples
 from warehouse.decisions import Decisions
+from warehouse.disclosures import Disclosures
+from warehouse.holds import Holds
 from warehouse.keys import Keys
 from warehouse.observations import Observations
 from warehouse.quality_acts import QualityActs
@@ -123,6 +126,18 @@ class Deployment:
     def models(self) -> Models:
         return Models(self.models_dir)
 
+    @cached_property
+    def glass(self) -> BreakGlass:
+        return BreakGlass(self.store, self.keys.raw("decisions"))
+
+    @cached_property
+    def holds(self) -> Holds:
+        return Holds(self.store, self.keys.raw("decisions"))
+
+    @cached_property
+    def disclosures(self) -> Disclosures:
+        return Disclosures(self.store, self.keys.raw("decisions"))
+
     def prepare(self) -> None:
         """Declares every table before the store is opened, which makes those that are missing."""
         for _ in (
@@ -136,6 +151,9 @@ class Deployment:
             self.review_passes,
             self.observations,
             self.reading,
+            self.glass,
+            self.holds,
+            self.disclosures,
         ):
             pass
         self.store.engine()

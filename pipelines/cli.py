@@ -13,6 +13,7 @@ import typer
 from pipelines.commands import (
     audit,
     backup,
+    break_glass,
     console,
     documents,
     identity,
@@ -48,6 +49,7 @@ for name, group in (
     ("holds", rights.holds_app),
     ("erasures", rights.erasures_app),
     ("disclosures", rights.disclosures_app),
+    ("break-glass", break_glass.app),
     ("backup", backup.app),
     ("keys", keys.app),
     ("console", console.app),

@@ -23,6 +23,7 @@ def expected() -> tuple[type[Exception], ...]:
     from pipelines.backup import BackupError
     from pipelines.night import NightFailed, NightLocked
     from pipelines.rebuild import RebuildError
+    from warehouse.break_glass import BreakGlassError
     from warehouse.decisions import DecisionError
     from warehouse.engine import WarehouseError
     from warehouse.erasures import ErasureError
@@ -39,7 +40,7 @@ def expected() -> tuple[type[Exception], ...]:
 
     return (
         ConformError, ContractError, SourceUnreachable, ModelError, TrainingError, NightFailed, NightLocked, DecisionError, WarehouseError,
-        KeyFileError,
+        KeyFileError, BreakGlassError,
         UnbalancedBooksError, LandingError, PublishError, QuarantineError, QueryError, RebuildError, StoreError, QualityActError,
         SignalVerdictError,
         WorkbookError, BackupError, AccountError, ErasureError, RetentionError,

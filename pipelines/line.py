@@ -26,6 +26,7 @@ from warehouse import erase
 from warehouse import land as landing_rows
 from warehouse import load as loading
 from warehouse.access_log import AccessLog
+from warehouse.break_glass import BreakGlass
 from warehouse.clerical_samples import ClericalSamples
 from warehouse.decisions import Decisions
 from warehouse.disclosures import Disclosures
@@ -92,9 +93,10 @@ class Line:
         self.holds = Holds(self.store, keys.raw("decisions"))
         self.disclosures = Disclosures(self.store, keys.raw("decisions"))
         self.observations = Observations(self.store, keys.raw("decisions"))
+        self.glass = BreakGlass(self.store, keys.raw("decisions"))
         stores = (self.decisions, self.quality_acts, self.signal_verdicts, self.samples, passes, self.access_log)
         # What an erasure takes a person's name out of; accounts are those of staff.
-        self.written = [store.journal for store in (*stores, self.holds, self.disclosures, self.observations)]
+        self.written = [store.journal for store in (*stores, self.holds, self.disclosures, self.observations, self.glass)]
         accounts = Accounts(self.store, keys.raw("decisions"))
         self.journals = [*self.written, self.erasures.journal, accounts.journal, accounts.sign_ins]
         # Who is who, where somebody knows it; the links are measured against it, and nothing else is.

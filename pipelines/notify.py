@@ -1,4 +1,7 @@
-"""Tells people that a night failed: by e-mail and webhook, both optional. Feeds, counts and reasons; never a person's value."""
+"""Tells people that a night failed, or that somebody broke the glass: by e-mail and webhook, both optional.
+
+Feeds, counts and reasons, and of staff who it was; never a person's value.
+"""
 
 from __future__ import annotations
 
@@ -35,17 +38,31 @@ def notify(settings: Notify, report: Any) -> None:
     subject = f"Tessera load {report.load_id}: " + ("published" if report.published else "not published")
     subject += f", {len(failing)} feed(s) with failures"
     lines = [f"{feed['feed']}: {feed['status']}: {feed['message']}" for feed in failing]
+    content = {"load_id": report.load_id, "published": report.published, "text": subject, "failing": failing}
+    _send(settings, subject, "\n".join(lines), content)
+
+
+def alert(settings: Notify, subject: str, text: str, content: dict[str, Any]) -> bool:
+    """Tells people at once of what they must know of; whether at least one way got through. `content` is for the webhook."""
+    return _send(settings, subject, text, {**content, "text": subject}) > 0
+
+
+def _send(settings: Notify, subject: str, text: str, content: dict[str, Any]) -> int:
+    """By every way that is set; how many got through."""
+    through = 0
     if settings.email is not None:
         try:
-            _mail(settings.email, subject, "\n".join(lines))
+            _mail(settings.email, subject, text)
+            through += 1
         except (OSError, ValueError) as error:
             log.warning("the notice by e-mail could not be sent (%s); check notify.email", type(error).__name__)
     if settings.webhook is not None:
         try:
-            content = {"load_id": report.load_id, "published": report.published, "text": subject, "failing": failing}
             requests.post(settings.webhook, json=content, timeout=20).raise_for_status()
+            through += 1
         except requests.RequestException as error:
             log.warning("the notice by webhook could not be sent (%s); check notify.webhook", type(error).__name__)
+    return through
 
 
 def _mail(mail: Mail, subject: str, text: str) -> None:

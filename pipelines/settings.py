@@ -37,7 +37,7 @@ class Mail(BaseModel):
 
 
 class Notify(BaseModel):
-    """Who is told when a night fails; both are optional."""
+    """Who is told when a night fails, or somebody breaks the glass, which without either of them nobody can."""
 
     model_config = ConfigDict(extra="forbid")
     email: Mail | None = Field(default=None, description="Whom to tell by e-mail; see below")

@@ -12,7 +12,7 @@ from typing import Any
 from pipelines.line import Line
 from warehouse import publish as publishing
 from warehouse.access import pseudonym
-from warehouse.keys import ROLES
+from warehouse.keys import MARTS
 from warehouse.seals import hide_sealed
 
 # Words by which a question reaches what was known before.
@@ -48,7 +48,7 @@ def trace(line: Line, record_a: str, record_b: str, *, governance: bool = False)
     served = {row["load_id"] for row in publications}
     named = {record_a, record_b, *(stretch["person_id"] for stretch in together)}
     looks = []
-    for look in line.access_log.looks(ROLES):
+    for look in line.access_log.looks(MARTS):
         past = any(word in look.question.lower() for word in _OF_THE_PAST)
         if look.load_id not in served and not (past and look.at >= together[0]["since"]):
             continue

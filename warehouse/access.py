@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from warehouse.keys import ROLES
+from warehouse.keys import MARTS
 from warehouse.quoting import quoted
 
 POLICY_PATH = Path(__file__).with_name("policy.yaml")
@@ -32,6 +32,10 @@ _PROTECTED_FLAG = "address_protected"
 _ROW_RULES = {
     # "Not to be shown outside the originator before": on the night's date, never the clock of the reader.
     "not_embargoed": "(embargo_until IS NULL OR embargo_until <= (SELECT date FROM published_night))",
+    # What a role without the permission is not shown: for the mart of those who break the glass.
+    "withheld": "(address_protected IS DISTINCT FROM false)",
+    "withheld_and_not_embargoed": "(address_protected IS DISTINCT FROM false AND "
+    "(embargo_until IS NULL OR embargo_until <= (SELECT date FROM published_night)))",
     # Only what a question is about: the records of pairs that wait for a person's answer.
     "to_be_decided": "(record_id IN (SELECT unnest([record_id_a, record_id_b]) FROM mart_potential_matches))",
 }
@@ -149,6 +153,8 @@ class RoleAccess:
     views: Mapping[str, ViewAccess]
     asks_purpose: bool = False  # nobody looks without saying what for
     exports: tuple[str, ...] = ()  # views of which a file may leave the house
+    opened_for: tuple[str, ...] = ()  # roles that may break the glass over this mart, and for how long each time
+    minutes: int = 0
 
 
 @dataclass(frozen=True)
@@ -270,14 +276,14 @@ def policy_from(declared: Any) -> Policy:
         for view, rules in _mapping(top.get(PROTECTED_ADDRESS), PROTECTED_ADDRESS).items()
     }
     roles = {name: _role(name, said) for name, said in _mapping(top.get("roles"), "roles").items()}
-    if set(roles) != set(ROLES):
-        raise PolicyError(f"policy: roles are {', '.join(sorted(roles))}; keys exist for {', '.join(sorted(ROLES))}")
+    if set(roles) != set(MARTS):
+        raise PolicyError(f"policy: roles are {', '.join(sorted(roles))}; keys exist for {', '.join(sorted(MARTS))}")
     return Policy(roles, protected, minimum, smallest, step)
 
 
 def _role(name: str, said: Any) -> RoleAccess:
     role = _mapping(said, name)
-    _only(role, {"purpose", "permissions", "asks_purpose", "exports", "views"}, name)
+    _only(role, {"purpose", "permissions", "asks_purpose", "exports", "opened_for", "minutes", "views"}, name)
     asks_purpose = role.get("asks_purpose", False)
     if not isinstance(asks_purpose, bool):
         raise PolicyError(f"policy: {name}: asks_purpose is true or false")
@@ -296,7 +302,22 @@ def _role(name: str, said: Any) -> RoleAccess:
         raise PolicyError(f"policy: {name}: exports must be a list of views")
     for view in exports:
         _known(view, views, f"{name}: exports: view")
-    return RoleAccess(name, str(role.get("purpose", "")), frozenset(permissions), views, asks_purpose, tuple(exports))
+    opened_for = role.get("opened_for") or []
+    if not isinstance(opened_for, list):
+        raise PolicyError(f"policy: {name}: opened_for must be a list of roles")
+    for other in opened_for:
+        _known(other, set(MARTS) - {name}, f"{name}: opened_for: role")
+    minutes = _whole_number(role, "minutes", 1, f"policy: {name}") if opened_for else 0
+    return RoleAccess(
+        name,
+        str(role.get("purpose", "")),
+        frozenset(permissions),
+        views,
+        asks_purpose,
+        tuple(exports),
+        tuple(opened_for),
+        minutes,
+    )
 
 
 def _by_column(declared: Mapping[str, Any], allowed: Iterable[str], where: str) -> dict[str, str]:

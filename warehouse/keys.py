@@ -17,7 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROLES = ("engineer", "quality", "analyst", "practitioner", "reviewer")
-STORES = ("landing", "core", "decisions", "identity", *ROLES)
+# What the roles of the policy withhold, for who breaks the glass; a mart that nobody's questions reach.
+BREAK_GLASS = "break_glass"
+MARTS = (*ROLES, BREAK_GLASS)
+STORES = ("landing", "core", "decisions", "identity", *MARTS)
 
 
 # What lies in a data directory encrypted, under one key or another.
@@ -126,7 +129,7 @@ def _add_new_roles(path: Path, filed: dict[str, str], data: Path) -> None:
     Never a key that is gone: a role whose marts are there already had one.
     """
     runs_the_nights = {"landing", "core", "decisions", "identity"} <= set(filed)
-    new = [role for role in ROLES if role not in filed and not any((data / "marts" / role).glob("*"))]
+    new = [role for role in MARTS if role not in filed and not any((data / "marts" / role).glob("*"))]
     if runs_the_nights and new:
         filed.update({role: _new_key() for role in new})
         _write(path, [f"{store}={key}" for store, key in filed.items()])

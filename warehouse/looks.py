@@ -11,7 +11,7 @@ from typing import Any
 
 from warehouse.access import pseudonym
 from warehouse.access_log import AccessLog, Look
-from warehouse.keys import ROLES, Keys
+from warehouse.keys import MARTS, Keys
 
 GOVERNANCE = "decisions"  # the key under which looks at the log and at seals are noted
 
@@ -32,7 +32,7 @@ def looks(
     """
     named = set(persons)
     found = []
-    for look in log.looks([role] if role else [*ROLES, GOVERNANCE], since):
+    for look in log.looks([role] if role else [*MARTS, GOVERNANCE], since):
         if who is not None and look.who != who:
             continue
         if named and not _may_be_about(look, named, keys):

@@ -1,4 +1,5 @@
-"""Governance: who looked at whom and why, that there are seals, what was waived, who signed in, and the policy as published.
+"""Governance: who looked at whom and why, who broke the glass, what was shared or refused, what is held, that there are seals, what was
+waived, who signed in, and the policy as published.
 
 No case content: there is no mart for this role. Reading the record is a look as well, and is noted before.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import Counter
 from typing import Any
 
 from starlette.responses import Response
@@ -14,6 +16,7 @@ from starlette.responses import Response
 from console.accounts import ROLES
 from console.routes import Pages
 from console.visit import Visit
+from warehouse.keys import BREAK_GLASS
 from warehouse.looks import looks as chosen_looks
 
 ORDER = 50
@@ -21,6 +24,7 @@ PAGES = Pages()
 
 _SHOWN_AT_MOST = 200
 _ONLY = ("governance",)
+_ROLES = (*ROLES, BREAK_GLASS)  # in which there are looks
 
 
 @PAGES.get(
@@ -28,7 +32,7 @@ _ONLY = ("governance",)
     may=_ONLY,
     audits="nothing",
     menu="Governance",
-    hint="Who looked at whom and why, seals, waivers, sign-ins, and who may see what.",
+    hint="Who looked at whom and why, who broke the glass, disclosures, holds, seals, waivers, sign-ins, and who may see what.",
 )
 def overview(visit: Visit) -> Response:
     return visit.page("governance/overview.html")
@@ -36,7 +40,7 @@ def overview(visit: Visit) -> Response:
 
 @PAGES.get("/governance/looks", may=_ONLY, audits="nothing")
 def ask_for_looks(visit: Visit) -> Response:
-    return visit.page("governance/looks.html", found=None, said={}, roles=ROLES)
+    return visit.page("governance/looks.html", found=None, said={}, roles=_ROLES)
 
 
 @PAGES.post("/governance/looks", may=_ONLY, audits="looks", once=False)
@@ -47,12 +51,12 @@ def looks(visit: Visit) -> Response:
         "purpose": purpose,
         "about": visit.text("about", "whom it was about", required=False, longest=1_000),
         "who": visit.text("who", "who looked", required=False),
-        "role": visit.choice("role", "a role", ("", *ROLES)),
+        "role": visit.choice("role", "a role", ("", *_ROLES)),
         "since": visit.text("since", "since when", required=False),
     }
     since = visit.date("since", "since when", required=False)
     if visit.faults:
-        return visit.page("governance/looks.html", 400, found=None, said=said, roles=ROLES)
+        return visit.page("governance/looks.html", 400, found=None, said=said, roles=_ROLES)
     persons = re.split(r"[\s,;]+", said["about"].strip()) if said["about"] else []
     asked = "".join(f" {name}={said[name]}" for name in ("about", "who", "role", "since") if said[name])
     log = visit.look_at_log(f"console: looks{asked}", purpose=purpose)
@@ -65,8 +69,32 @@ def looks(visit: Visit) -> Response:
         since=dt.datetime.combine(since, dt.time.min) if since else None,
     )
     return visit.page(
-        "governance/looks.html", found=found[:_SHOWN_AT_MOST], more=len(found) - _SHOWN_AT_MOST, said=said, roles=ROLES
+        "governance/looks.html", found=found[:_SHOWN_AT_MOST], more=len(found) - _SHOWN_AT_MOST, said=said, roles=_ROLES
     )
+
+
+@PAGES.get("/governance/break-glass", may=_ONLY, audits="looks")
+def break_glass(visit: Visit) -> Response:
+    """Who saw of which child what their role withholds, why, until when, and how often they looked: newest first."""
+    log = visit.look_at_log("console: uses of break-glass", purpose="oversight of break-glass")
+    uses = visit.deployment.glass.all(visit.now)
+    looked = Counter(look.question.split(":")[0] for look in log.looks([BREAK_GLASS]))
+    times = {use.glass_id: looked[f"break-glass {use.glass_id}"] for use in uses}
+    return visit.page("governance/break_glass.html", uses=uses[::-1], times=times)
+
+
+@PAGES.get("/governance/disclosures", may=_ONLY, audits="looks")
+def disclosures(visit: Visit) -> Response:
+    """What was shared on request and what was refused, with whom and why, newest first."""
+    visit.look_at_log("console: disclosures and refusals", purpose="oversight of disclosures")
+    return visit.page("governance/disclosures.html", notes=visit.deployment.disclosures.all()[::-1])
+
+
+@PAGES.get("/governance/holds", may=_ONLY, audits="looks")
+def holds(visit: Visit) -> Response:
+    """What must not be erased, and what was let go of, newest first."""
+    visit.look_at_log("console: legal holds", purpose="oversight of legal holds")
+    return visit.page("governance/holds.html", holds=visit.deployment.holds.all()[::-1])
 
 
 @PAGES.get("/governance/seals", may=_ONLY, audits="looks")

@@ -32,14 +32,14 @@ def looks(
     """Every look through Tessera, newest first. With --person those that named them, and those that named nobody and may have."""
     from pipelines.settings import utc_now
     from warehouse.access_log import AccessLog, account
-    from warehouse.keys import ROLES, load_keys
+    from warehouse.keys import MARTS, load_keys
     from warehouse.looks import looks as found_looks
     from warehouse.store import Store
 
     if not purpose.strip():
         raise SettingsError("--purpose: say what for; it is logged with the look")
-    if role is not None and role not in ROLES:
-        raise SettingsError(f"--role {role}: there is no such role; allowed are {', '.join(ROLES)}")
+    if role is not None and role not in MARTS:
+        raise SettingsError(f"--role {role}: there is no such role; allowed are {', '.join(MARTS)}")
     try:
         begin = None if since is None else dt.datetime.fromisoformat(since)
     except ValueError:

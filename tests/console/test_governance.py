@@ -69,3 +69,45 @@ def test_accounts_and_sign_ins_are_shown_without_names_that_were_only_tried(desk
 def test_the_policy_is_shown_as_it_is(shared_desk: Desk) -> None:
     page = shared_desk.client("governance").get("/governance/policy").text
     assert "Says what for with every look" in page and "birth month" in page
+
+
+def test_every_breaking_of_the_glass_is_listed_with_who_whom_why_and_whether_it_was_open(desk: Desk) -> None:
+    glass, at = desk.deployment.glass, desk.now[0]
+    asked = {"role": "practitioner", "person_id": "p-jo", "at": at}
+    opened = glass.ask(desk.deployment.policy, who="ana", reason="father <on> the way", **asked)
+    glass.opened(opened, at)
+    glass.not_told(glass.ask(desk.deployment.policy, who="bo", reason="no network", **asked), at)
+    look = {"load_id": "l", "version": "v", "who": "ana", "purpose": "father on the way"}
+    desk.deployment.access_log.asked(
+        "query", "break_glass", at, question=f"break-glass {opened.glass_id}: child p-jo", **look
+    )
+    page = desk.client("governance").get("/governance/break-glass").text
+    assert opened.glass_id in page and "ana" in page and "father &lt;on&gt; the way" in page and "p-jo" in page
+    assert "1 time" in page and ">open<" in page and ">not told<" in page
+    assert "LS9" not in page, "no case content"
+    assert desk.looks()[-1].question == "console: uses of break-glass"
+    desk.later(hours=2)
+    assert ">over<" in desk.signed_in("governance").get("/governance/break-glass").text
+
+
+def test_disclosures_and_refusals_are_shown_with_whom_and_why(desk: Desk) -> None:
+    said = {"asked_by": "housing", "author": "dpo", "at": desk.now[0]}
+    desk.deployment.disclosures.take("shared", "p-amina", reason="section 47", **said)
+    desk.deployment.disclosures.take("refused", "p-jo", reason="no lawful basis", **said)
+    page = desk.client("governance").get("/governance/disclosures").text
+    assert (
+        "no lawful basis" in page
+        and "refused" in page
+        and "housing" in page
+        and page.index("p-jo") < page.index("p-amina")
+    )
+    assert desk.looks()[-1].question == "console: disclosures and refusals"
+
+
+def test_holds_are_shown_and_those_lifted_are_said_to_be(desk: Desk) -> None:
+    first = desk.deployment.holds.place("p-jo", reason="inquiry", author="solicitor", at=desk.now[0])
+    desk.deployment.holds.place("p-amina", reason="complaint 7", author="solicitor", at=desk.now[0])
+    desk.deployment.holds.lift(first, reason="over", author="solicitor", at=desk.now[0])
+    page = desk.client("governance").get("/governance/holds").text
+    assert "complaint 7" in page and "holds" in page and "lifted" in page
+    assert desk.looks()[-1].question == "console: legal holds"

@@ -22,7 +22,7 @@ from pipelines.settings import load_settings
 from synthetic.world import make_world
 from warehouse import query
 from warehouse.access_log import AccessLog
-from warehouse.keys import ROLES, load_keys
+from warehouse.keys import MARTS, load_keys
 from warehouse.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +86,7 @@ def marts(folder: Path) -> dict[str, list[str]]:
     """Every view of every mart, without what is the load's and not the data's; of standards, this load's results."""
     found: dict[str, list[str]] = {}
     keys = load_keys(folder / "data" / "tessera.keys", {})
-    for role in ROLES:
+    for role in MARTS:
         with query.open_mart(folder / "data" / "marts", keys, role) as con:
             for view in (row["name"] for row in query.rows(con, "SHOW TABLES")):
                 if view not in ("mart", "loads", "received_files", "coverage") and not view.endswith("_history"):

@@ -18,7 +18,7 @@ from tests.integration.test_publish_story import AT_2, NIGHT_2, Story, tell
 from warehouse.access import POLICY_PATH, PolicyError, load_policy, policy_from
 from warehouse.access_log import AccessLog, Look
 from warehouse.export import export, manifest_of
-from warehouse.keys import ROLES
+from warehouse.keys import MARTS
 from warehouse.query import QueryError
 from warehouse.store import Store, StoreError
 
@@ -44,7 +44,7 @@ def taken(story: Story, folder: Path, role: str, question: str, name: str = "out
 
 
 def looks(story: Story, folder: Path) -> list[Look]:
-    return log_of(story, folder).looks(ROLES)
+    return log_of(story, folder).looks(MARTS)
 
 
 def test_the_manifest_says_what_it_is_who_took_it_for_whom_and_why(story: Story, tmp_path: Path) -> None:

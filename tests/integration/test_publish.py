@@ -21,7 +21,7 @@ from tests.integration.test_publish_story import AT_2, FEEDS, NIGHT_1, NIGHT_2, 
 from warehouse import publish as publishing
 from warehouse import query as querying
 from warehouse.engine import Warehouse, WarehouseError
-from warehouse.keys import ROLES, Keys, load_keys
+from warehouse.keys import MARTS, Keys, load_keys
 from warehouse.publish import PublishError, current, damaged, rollback
 
 ROOT = Path(publishing.__file__).parents[1]
@@ -35,7 +35,7 @@ def story(tmp_path: Path) -> Iterator[Story]:
 
 
 def served(story: Story) -> dict[str, str]:
-    return {role: story.ask(role, "SELECT load_id FROM mart")[0]["load_id"] for role in ROLES}
+    return {role: story.ask(role, "SELECT load_id FROM mart")[0]["load_id"] for role in MARTS}
 
 
 def files(story: Story) -> set[str]:
@@ -46,10 +46,10 @@ def test_all_roles_are_switched_by_one_pointer(story: Story) -> None:
     first = story.publish(NIGHT_1)
     assert (first.load_id, first.previous) == (NIGHT_1, ())
     second = story.publish(NIGHT_2)
-    assert served(story) == dict.fromkeys(ROLES, NIGHT_2)
+    assert served(story) == dict.fromkeys(MARTS, NIGHT_2)
     assert current(story.marts) == second
     assert [each.load_id for each in second.previous] == [NIGHT_1]
-    assert files(story) == {"current"} | {f"{role}/{load}.duckdb" for role in ROLES for load in (NIGHT_1, NIGHT_2)}
+    assert files(story) == {"current"} | {f"{role}/{load}.duckdb" for role in MARTS for load in (NIGHT_1, NIGHT_2)}
     recorded = story.warehouse.rows("SELECT load_id FROM publication ORDER BY load_id")
     assert [row["load_id"] for row in recorded] == [NIGHT_1, NIGHT_2]
 
@@ -74,9 +74,9 @@ def test_the_same_core_publishes_equal_marts(story: Story) -> None:
         return {name: [repr(row) for row in rows] for name, rows in held.items()}
 
     story.publish()
-    before = {role: content(role) for role in ROLES}
+    before = {role: content(role) for role in MARTS}
     story.publish()
-    assert {role: content(role) for role in ROLES} == before
+    assert {role: content(role) for role in MARTS} == before
 
 
 def test_the_last_n_are_kept_and_older_ones_and_leftovers_go(story: Story) -> None:
@@ -89,7 +89,7 @@ def test_the_last_n_are_kept_and_older_ones_and_leftovers_go(story: Story) -> No
     (story.marts / "analyst" / "notes.txt").write_text("not ours")
     publication = story.publish(keep=2)
     named = {mart.file for each in (publication, *publication.previous) for mart in each.files.values()}
-    assert len(named) == 2 * len(ROLES)
+    assert len(named) == 2 * len(MARTS)
     assert files(story) == named | {"current", "analyst/notes.txt"}
 
 
@@ -97,11 +97,11 @@ def test_one_can_go_back_and_forward_again(story: Story) -> None:
     story.publish(NIGHT_1)
     story.publish(NIGHT_2)
     assert rollback(story.marts) == NIGHT_1
-    assert served(story) == dict.fromkeys(ROLES, NIGHT_1)
+    assert served(story) == dict.fromkeys(MARTS, NIGHT_1)
     with pytest.raises(PublishError, match="the only publication kept"):
         rollback(story.marts)
     story.publish(NIGHT_2)
-    assert served(story) == dict.fromkeys(ROLES, NIGHT_2)
+    assert served(story) == dict.fromkeys(MARTS, NIGHT_2)
     assert rollback(story.marts) == NIGHT_1
 
 
@@ -158,9 +158,9 @@ def test_a_publication_that_fails_leaves_the_last_one_and_tells_no_value(
             story.publish(NIGHT_2)
     assert failed.value.__cause__ is None
     assert "Khan" not in str(failed.value)
-    assert served(story) == dict.fromkeys(ROLES, NIGHT_1)
+    assert served(story) == dict.fromkeys(MARTS, NIGHT_1)
     story.publish(NIGHT_2)
-    assert served(story) == dict.fromkeys(ROLES, NIGHT_2)
+    assert served(story) == dict.fromkeys(MARTS, NIGHT_2)
 
 
 def test_a_full_disk_leaves_the_last_publication(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +173,7 @@ def test_a_full_disk_leaves_the_last_publication(story: Story, monkeypatch: pyte
         patch.setattr(publishing, "_sync", full)
         with pytest.raises(PublishError, match="No space left on device"):
             story.publish(NIGHT_2)
-    assert served(story) == dict.fromkeys(ROLES, NIGHT_1)
+    assert served(story) == dict.fromkeys(MARTS, NIGHT_1)
 
 
 # Killed at any instant
@@ -244,11 +244,11 @@ def killed_at(tmp_path: Path, instants: list[int] | None) -> None:
         assert damaged(story.marts, story.keys) == [], f"instant {at}"
         again = publish_until(tmp_path, -1)
         assert again.returncode == 0, f"instant {at}: {again.stderr}"
-        assert served(story) == dict.fromkeys(ROLES, NIGHT_2), f"instant {at}"
+        assert served(story) == dict.fromkeys(MARTS, NIGHT_2), f"instant {at}"
         publication = current(story.marts)
         named = {mart.file for each in (publication, *publication.previous) for mart in each.files.values()}
         assert files(story) == named | {"current"}, f"instant {at}: leftovers"
-        assert len(named) == 2 * len(ROLES)
+        assert len(named) == 2 * len(MARTS)
 
 
 @pytest.mark.slow
@@ -336,7 +336,7 @@ def test_a_core_that_cannot_be_reached_by_a_reader_does_not_matter(story: Story)
     """Readers need the marts alone: the core is held by its writer, and they never ask for it."""
     story.publish()
     assert isinstance(story.warehouse, Warehouse)
-    assert served(story) == dict.fromkeys(ROLES, NIGHT_2)
+    assert served(story) == dict.fromkeys(MARTS, NIGHT_2)
     assert os.fspath(story.marts) not in str(story.warehouse.rows("FROM duckdb_databases()"))
     with pytest.raises(duckdb.Error):
         story.warehouse.con.execute("FROM building.main.mart")
