@@ -96,7 +96,9 @@ class Line:
         self.glass = BreakGlass(self.store, keys.raw("decisions"))
         stores = (self.decisions, self.quality_acts, self.signal_verdicts, self.samples, passes, self.access_log)
         # What an erasure takes a person's name out of; accounts are those of staff.
-        self.written = [store.journal for store in (*stores, self.holds, self.disclosures, self.observations, self.glass)]
+        self.written = [
+            store.journal for store in (*stores, self.holds, self.disclosures, self.observations, self.glass)
+        ]
         accounts = Accounts(self.store, keys.raw("decisions"))
         self.journals = [*self.written, self.erasures.journal, accounts.journal, accounts.sign_ins]
         # Who is who, where somebody knows it; the links are measured against it, and nothing else is.
