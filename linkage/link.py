@@ -44,6 +44,7 @@ INPUT_COLUMNS = (
         "family_set",
     ),
     *("birth", "birth_text", "birth_swap", "birth_doubtful", "precision", "age_slack"),
+    *("past", "grown", "houses", "house_numbers", "house_words"),
     *("sex", "postcode", "postcodes", "nhs", "nhs_verified", "upn"),
 )
 
@@ -100,6 +101,7 @@ RULE_WORDS = {
     "unborn": "an unborn child of this home and surname, and a child born when it was due; nobody else competes",
     "garbled_name": "birth date, surname and home agree, the given name is garbled, nobody else competes",
     "second_name": "birth date, home and a second name agree, the first names do not, nobody else competes",
+    "grown": "grown up, and all that is known together leaves no doubt: nobody else competes",
     "full_name": "first, second and family name and the year of birth agree, nobody else competes",
     "must_link": "decided by a person",
 }

@@ -141,7 +141,7 @@ def _name_forms(cursor: duckdb.DuckDBPyConnection) -> None:
 
 
 # The steps of sql/prepare.sql that count over all records. Where only some are read, they are counted beforehand (reached.py).
-COMMON_STEPS = ("constant", "given_bearers", "register", "due_range", "unborn_token")
+COMMON_STEPS = ("constant", "given_bearers", "adult_feed", "register", "due_range", "unborn_token")
 
 
 def prepare(
@@ -192,6 +192,7 @@ def prepare(
         "due",
         "due_doubt",
         "names",
+        "dwelling",
         "name_group",
         "numbers",
     ):

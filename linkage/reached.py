@@ -110,11 +110,15 @@ class Reached:
         """`fresh_known`, `fresh_key`: what the changed records say now, read by themselves."""
         cursor = self._cursor
         for kind, columns in (("constant", "attribute VARCHAR, value VARCHAR, records BIGINT"),
-                              ("given_bearers", "given VARCHAR"), ("register", "agency VARCHAR, feed VARCHAR"),
+                              ("given_bearers", "given VARCHAR"), ("adult_feed", "agency VARCHAR, feed VARCHAR"),
+                              ("register", "agency VARCHAR, feed VARCHAR"),
                               ("due_range", "due_from DATE, due_to DATE"), ("unborn_token", "token VARCHAR")):  # fmt: skip
             cursor.execute(f"CREATE TABLE {kind} ({columns})")
         cursor.execute(
             "INSERT INTO constant SELECT split_part(kind, ' ', 2), value, worth FROM kept_common WHERE kind LIKE 'constant %'"
+        )
+        cursor.execute(
+            "INSERT INTO adult_feed SELECT split_part(value, '.', 1), split_part(value, '.', 2) FROM kept_common WHERE kind = 'adult_feed'"
         )
         cursor.execute(
             "CREATE TABLE crowded_elsewhere AS SELECT code AS value FROM kept_common WHERE kind LIKE 'crowded %'"
@@ -213,6 +217,8 @@ class Reached:
         """).fetchone() or (0,)
         if defaults:
             return "a value became, or stopped being, some system's default"
+        if "adult_feed" in kinds:  # whom it names without a date is looked up by other keys now
+            return "a feed came to be one of adults only, or is that no more"
         # A source that became, or stopped being, a register.
         cursor.execute(
             "INSERT INTO flipped SELECT number FROM now_known JOIN shifted ON kind = 'register' AND value = agency || '.' || feed"
@@ -333,6 +339,7 @@ def common_rows(settings: LinkageSettings, scratch: str = "main") -> str:
     parts = [
         f"SELECT 'constant ' || attribute AS kind, value, records::DOUBLE AS worth, NULL::UBIGINT AS code FROM {scratch}.constant",
         f"SELECT 'bearer', given, NULL, NULL FROM {scratch}.given_bearers",
+        f"SELECT 'adult_feed', agency || '.' || feed, NULL, NULL FROM {scratch}.adult_feed",
         f"SELECT 'register', agency || '.' || feed, NULL, NULL FROM {scratch}.register",
         f"SELECT 'due', strftime(unnest([due_from, due_to]), '%Y-%m-%d'), NULL, NULL FROM {scratch}.due_range",
         f"SELECT 'unborn', token, NULL, NULL FROM {scratch}.unborn_token",

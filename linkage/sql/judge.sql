@@ -15,9 +15,10 @@ SELECT c.*,
        l.given_borne AND r.given_borne AS both_borne,
        l.placeholder OR r.placeholder AS placeholder,
        l.unborn OR r.unborn AS unborn,
+       l.grown AND r.grown AS grown,
        (l.given IS NOT NULL OR l.registered) AND (r.given IS NOT NULL OR r.registered) AS nameless_keyed,
        l.twin_hint OR r.twin_hint AS twin_hint,
-       l.birth IS NOT NULL AND r.birth IS NOT NULL AS both_dated,
+       l.birth IS NOT NULL AND r.birth IS NOT NULL AND l.past = r.past AS both_dated,
        -- A garble keeps the length of the name, more or less; who holds different numbers is not merely spelt differently.
        coalesce(c.upn = 'different', false) OR coalesce(c.nhs IN ('different', 'verified_differ'), false) AS numbers_differ,
        coalesce((l.unborn AND r.birth BETWEEN l.due_from AND l.due_to) OR (r.unborn AND l.birth BETWEEN r.due_from AND r.due_to)
@@ -31,7 +32,7 @@ SELECT c.*,
        coalesce(c.birth IN ('partial_month', 'partial_year'), false) AS birth_partly,
        coalesce(c.family IN ('exact', 'known') OR c.given IN ('swapped', 'swapped_near'), false) AS family_agrees,
        -- One slip in the postcode of one surname is a slip, not a move.
-       coalesce(c.postcode IN ('same', 'known') OR (c.postcode = 'near' AND c.family = 'exact'), false) AS home_agrees,
+       coalesce(c.postcode IN ('same', 'known') OR (c.postcode = 'near' AND c.family = 'exact') OR c.address = 'same', false) AS home_agrees,
        coalesce(c.second = 'exact', false) AS second_agrees,
        -- An initial before it says that the second name is what stands there: L Audrey is Lana Audrey.
        (list_contains(l.given_second, r.given) OR list_contains(r.given_second, l.given))
@@ -131,7 +132,7 @@ ruled AS (
              WHEN numbers_differ AND NOT home_agrees THEN CASE WHEN likelihood >= {potential_at} THEN 'namesakes_apart' END
              WHEN likelihood >= {match_at} THEN 'model'
              WHEN likelihood >= {potential_at} THEN 'doubtful' END
-        WHEN given_agrees AND birth_agrees AND likelihood >= {match_at} THEN 'moved_and_renamed'
+        WHEN given_agrees AND birth_agrees AND likelihood >= {match_at} AND NOT grown THEN 'moved_and_renamed'
         -- Thin evidence. A year or month only, no date at all, a wrong one, a garbled name.
         WHEN given_agrees AND birth_partly AND family_agrees AND home_agrees AND NOT sex_differs THEN 'partial_birth'
         WHEN given_agrees AND birth IS NULL AND (family_agrees OR (family = 'similar' AND given = 'exact')) AND home_agrees
@@ -147,6 +148,13 @@ ruled AS (
              AND (home_agrees OR (family_agrees AND given <> 'different' AND NOT both_borne))
              AND (family_agrees OR family IN ('similar', 'crossed') OR family IS NULL OR (given <> 'different' AND home_agrees))
              AND NOT numbers_differ AND NOT same_source AND NOT sex_differs THEN 'second_name'
+        -- Two adults: neither is the other's twin at home, nor a child of the house (docs/decisions/0015). A name alone is never enough;
+        -- a spouse is seldom born on the same day, though often a slip away from it; father and son may share a name and a home.
+        WHEN grown AND NOT (same_source AND keyed) AND NOT numbers_differ AND likelihood >= {match_at}
+             AND ((given_agrees AND (birth_agrees OR birth_partly))
+                  OR (home_agrees AND NOT sex_differs AND (birth IN ('exact', 'swapped') OR (birth = 'slip' AND given = 'similar')))
+                  OR (home_agrees AND given_agrees AND (family_agrees OR family = 'similar')
+                      AND days_apart NOT BETWEEN 15 * 365 AND 50 * 366)) THEN 'grown'
         -- Questions for people.
         WHEN given = 'similar' AND both_borne AND birth_agrees AND (family_agrees OR family = 'similar') AND home_agrees AND NOT same_source AND NOT sex_differs
              THEN 'near_names'
@@ -177,7 +185,7 @@ SELECT a, b, rule,
             WHEN rule IN ('number', 'number_and_names', 'number_and_birth', 'local_number') THEN 1
             WHEN rule = 'model' THEN 2
             WHEN rule IN ('number_near_name', 'partial_birth', 'no_birth', 'wrong_birth', 'variant_name', 'nameless', 'unborn',
-                          'garbled_name', 'second_name', 'full_name') THEN 3
+                          'garbled_name', 'second_name', 'full_name', 'grown') THEN 3
             ELSE 9 END AS tier,
        bits, {claim} AS claim, likelihood, cross_agency, nhs = 'same' AS nhs_same,
        {codes}

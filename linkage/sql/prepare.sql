@@ -147,6 +147,27 @@ SELECT rid, postcode, bool_or(current) AS current FROM claim
 WHERE length(postcode) BETWEEN 4 AND 8 AND NOT starts_with(postcode, 'ZZ')
 GROUP BY rid, postcode;
 
+-- step: dwelling: per record the houses it lived at: number and street ('12 acacia'), and all numbers and words of the addresses. Only
+-- adults are compared by it (model.py)
+CREATE TABLE dwelling AS
+WITH claim AS (
+    SELECT rid, list_filter(string_split(regexp_replace(strip_accents(lower(address)), '[^a-z0-9]+', ' ', 'g'), ' '),
+                            lambda w: length(w) > 0 AND NOT list_contains(getvariable('dwelling_words'), w)) AS words
+    FROM person_address a JOIN record USING (record_id) WHERE a.address IS NOT NULL AND a.kind IN ('home', 'previous')
+),
+numbered AS (
+    SELECT rid, words,
+           list_filter(range(1, len(words) + 1), lambda i: words[i] BETWEEN '0' AND '9z') AS places
+    FROM claim
+)
+SELECT rid,
+       list_sort(list_distinct(flatten(list(list_transform(places, lambda i: words[i]))))) AS house_numbers,
+       list_sort(list_distinct(flatten(list(list_filter(words, lambda w: length(w) >= 4 AND NOT w BETWEEN '0' AND '9z'))))) AS house_words,
+       -- The street is the next word that is no number: 'flat 3, 12 high street' is 3 high and 12 high.
+       list_sort(list_distinct(flatten(list(list_filter(list_transform(places, lambda i: words[i] || ' ' ||
+           list_filter(words[i + 1:], lambda w: NOT w BETWEEN '0' AND '9z')[1]), lambda door: door IS NOT NULL))))) AS houses
+FROM numbered GROUP BY rid;
+
 -- step: number_claim: every identifier of a record, in one spelling, with what may be built on it
 CREATE TABLE number_claim AS
 WITH claim AS MATERIALIZED (
@@ -203,8 +224,11 @@ GROUP BY rid;
 CREATE TABLE birth AS
 WITH believed AS (
     SELECT rid, feed, agency, record_id, source_person_id,
-           -- A child is under 18, a care leaver under 25: whom the source calls a child was not born before that.
-           CASE WHEN birth_date BETWEEN DATE '{earliest_birth}' AND getvariable('today')
+           -- A child is under 18, a care leaver under 25: whom the source calls a child was not born before that. Before living memory there
+           -- are people of the past, and the days from which systems count: those are nothing.
+           CASE WHEN birth_date <= getvariable('today')
+                     AND birth_date NOT IN (DATE '0001-01-01', DATE '1601-01-01', DATE '1753-01-01', DATE '1899-12-30', DATE '1899-12-31',
+                                            DATE '1900-01-01')
                      AND NOT (role IS NOT DISTINCT FROM 'child' AND birth_date < getvariable('today') - INTERVAL 25 YEAR) THEN birth_date END AS birth,
            -- 1 January is what systems write for a year.
            CASE coalesce(birth_date_precision, 'day')
@@ -325,6 +349,12 @@ SELECT x.rid FROM unborn x JOIN home h ON h.postcode = x.postcode JOIN birth b O
 WHERE b.precision = 3 AND b.birth BETWEEN x.due_from AND x.due_to + 180 AND list_contains(n.family_set, x.token)
 GROUP BY x.rid, x.postcode, x.token HAVING count(DISTINCT b.birth) > 1;
 
+-- step: adult_feed: feeds in which not one known birth date in a hundred is that of somebody who could be a child or a care leaver: whom they
+-- name without a date is grown up too
+CREATE TABLE adult_feed AS
+SELECT agency, feed FROM birth WHERE birth IS NOT NULL GROUP BY agency, feed
+HAVING count(*) >= {constant_least} AND count(*) FILTER (birth > getvariable('today') - INTERVAL 25 YEAR) < 0.01 * count(*);
+
 -- step: register: sources that keep people, by a number of their own on at least one record in twenty; the others mention them, as often
 -- as something happens
 CREATE TABLE register AS
@@ -341,7 +371,12 @@ SELECT r.rid, hash(r.agency) AS agency, hash(r.agency, r.feed) AS source,
        coalesce(CASE WHEN r.role IN ('child', 'adult') THEN r.role END,
                 CASE WHEN n.unborn THEN 'child'
                      WHEN b.birth > getvariable('today') - INTERVAL 18 YEAR THEN 'child'
-                     WHEN b.birth <= getvariable('today') - INTERVAL 25 YEAR THEN 'adult' END) AS role,
+                     WHEN b.birth BETWEEN DATE '{earliest_birth}' AND getvariable('today') - INTERVAL 25 YEAR THEN 'adult' END) AS role,
+       -- Beyond the age of a care leaver by its birth date: no child, and no child's twin.
+       r.role IS DISTINCT FROM 'child' AND NOT n.unborn
+           AND CASE WHEN cb.value IS NULL THEN coalesce(b.birth <= getvariable('today') - INTERVAL 25 YEAR, af.feed IS NOT NULL) ELSE false END AS grown,
+       coalesce(b.birth < DATE '{earliest_birth}', false) AS past,
+       coalesce(dw.houses, []) AS houses, coalesce(dw.house_numbers, []) AS house_numbers, coalesce(dw.house_words, []) AS house_words,
        n.unborn OR (r.expected_birth_date IS NOT NULL AND b.birth IS NULL) AS unborn,
        n.placeholder,
        CASE WHEN cg.value IS NULL THEN n.given END AS given,
@@ -390,6 +425,8 @@ LEFT JOIN constant cb ON cb.attribute = 'birth' AND cb.value = CAST(b.birth AS V
 LEFT JOIN (SELECT rid, min(home.postcode) FILTER (current) AS postcode, list_sort(list(home.postcode)) AS postcodes
            FROM home WHERE home.postcode NOT IN (SELECT value FROM constant WHERE attribute = 'postcode')
            GROUP BY rid) h USING (rid)
+LEFT JOIN dwelling dw USING (rid)
+LEFT JOIN adult_feed af ON af.agency = r.agency AND af.feed = r.feed
 LEFT JOIN numbers i USING (rid);
 
 -- step: linkable: records with anything of their own to be linked by; an adult with only a name stays a person of its own

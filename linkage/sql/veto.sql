@@ -56,6 +56,7 @@ seen AS (
            -- Its twin copy in another feed says the same date: that was weighed already.
            wl.rid IS NOT NULL OR wr.rid IS NOT NULL AS birth_weighed,
            l.registered AS keyed,
+           l.grown AND r.grown AND NOT l.registered AND NOT r.registered AS grown_mentions,
            -- Asked only where it can matter: comparing letters is dear.
            CASE WHEN l.source = r.source OR year(l.birth) - year(r.birth) NOT BETWEEN -1 AND 1
                 THEN l.given IS NOT NULL AND r.given IS NOT NULL AND NOT (
@@ -66,10 +67,10 @@ seen AS (
                OR list_contains(l.family_set, r.given) OR list_contains(r.family_set, l.given)
                OR coalesce(greatest(jaro_winkler_similarity(l.given, r.family), jaro_winkler_similarity(r.given, l.family)) >= 0.9, false)
                OR (least(length(l.given), length(r.given)) = 1 AND left(l.given, 1) = left(r.given, 1))) ELSE false END AS given_differs,
-           CASE WHEN l.precision = 3 AND r.precision = 3 AND l.birth <> r.birth AND l.birth_swap IS DISTINCT FROM r.birth
+           CASE WHEN l.precision = 3 AND r.precision = 3 AND l.past = r.past AND l.birth <> r.birth AND l.birth_swap IS DISTINCT FROM r.birth
                      AND (NOT l.birth_doubtful OR dl.rid IS NOT NULL) AND (NOT r.birth_doubtful OR dr.rid IS NOT NULL)
                 THEN damerau_levenshtein(l.birth_text, r.birth_text) > 1 ELSE false END AS birth_differs,
-           year(l.birth) - year(r.birth) NOT BETWEEN -1 AND 1 AS years_differ,
+           l.past = r.past AND year(l.birth) - year(r.birth) NOT BETWEEN -1 AND 1 AS years_differ,
            d.kind AS decided
     FROM pairs p JOIN person l ON l.rid = p.a JOIN person r ON r.rid = p.b
     LEFT JOIN judged j ON j.a = p.a AND j.b = p.b
@@ -89,8 +90,10 @@ SELECT component, a, b,
             WHEN roles_stated OR unborn_adult THEN 'role'
             WHEN numbers_differ THEN 'number'
             -- One record per source and person, but for duplicates within the source. Where a source is no register its
-            -- records are mentions of a child, and several of one child are to be expected.
-            WHEN same_source AND NOT joined AND (keyed OR coalesce(given_differs, false) OR coalesce(birth_differs AND NOT birth_between, false)) THEN 'source'
+            -- records are mentions of a child, and several of one child are to be expected. Of an adult, who has no twin at hand, a mention
+            -- must differ in both name and date to be another's.
+            WHEN same_source AND NOT joined AND (keyed OR (coalesce(given_differs, false) AND NOT grown_mentions)
+                                                  OR (coalesce(birth_differs AND NOT birth_between, false) AND (NOT grown_mentions OR coalesce(given_differs, false)))) THEN 'source'
             WHEN roles_differ AND NOT joined AND NOT birth_weighed THEN 'role_by_date'
             WHEN birth_differs AND NOT joined AND NOT birth_weighed THEN 'birth'
             WHEN given_differs AND years_differ AND NOT joined THEN 'birth' END AS kind,

@@ -20,6 +20,7 @@ from warehouse.schema import COMMON_MODEL
 
 SETTINGS = LinkageSettings(max_block=7, max_holders=4, max_component=9, constant_least=14)
 FEEDS = ("health.fhir", "school.census", "social_care.ssd", "police.ppn")
+FEEDS_OF_ADULTS = ("housing.tenants", "adults.cases")
 GIVEN = (
     "Ruby",
     "Ruby Mae",
@@ -47,16 +48,22 @@ DAYS = (
     date(2008, 11, 18),
     None,
 )
+GROWN_DAYS = (*(date(1950 + 3 * number, 5, 8) for number in range(9)), date(1974, 5, 18), date(1861, 12, 27), None)
 
 
 def household(rng: random.Random, names: Iterator[int], number: int) -> list[dict[str, Any]]:
-    """A few records of the children of one home; families share few values with each other, and their children many."""
+    """A few records of the children, or the adults, of one home; families share few values with each other, and their children many."""
     family, postcode = rng.choice(FAMILY), f"TS{number % 9} {number % 7}AA"
     children = [
         {"given": rng.choice(GIVEN), "family": family, "dob": rng.choice(DAYS), "sex": rng.choice("MF"), "postcode": postcode,
          "nhs": nhs_number(2 * number + child), "upn": upn(2 * number + child)}
         for child in range(rng.choice((1, 1, 2)))
     ]  # fmt: skip
+    if number % 5 == 4:  # a home of adults
+        grown = {"grown": True, "address": f"{number % 3} Mill Lane"}
+        children = [
+            child | grown | {"dob": GROWN_DAYS[(number + at) % len(GROWN_DAYS)]} for at, child in enumerate(children)
+        ]
     return [record(rng, names, child, number) for child in children for _ in range(rng.choice((1, 2, 3)))]
 
 
@@ -77,6 +84,14 @@ def record(rng: random.Random, names: Iterator[int], child: dict[str, Any], numb
             "expected": TODAY + timedelta(days=rng.randrange(-60, 60)),
             "nhs": None,
         }
+    if "grown" in child:
+        made |= {
+            "feed": FEEDS_OF_ADULTS[FEEDS.index(feed) % 2],
+            "role": "unknown",
+            "given": child["given"],
+            "dob": child["dob"],
+        }
+        made |= {"expected": None, "nhs": None, "upn": None, "nhs_status": None}
     return slip(rng, made, number) if rng.random() < 0.4 else made
 
 
