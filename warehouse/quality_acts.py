@@ -18,8 +18,9 @@ import sqlalchemy as sa
 from warehouse.journal import Journal
 from warehouse.store import Cipher, Store, in_force
 
-Kind = Literal["waive", "expect", "release"]
+Kind = Literal["waive", "expect", "release", "assign", "comment"]
 UNDO = "undo"
+COMMENT = "comment"
 # A waiver is not for good: whoever gives it looks again within a year.
 LONGEST_DAYS = 366
 
@@ -57,6 +58,7 @@ class QualityActs:
             sa.Column("author", sa.LargeBinary, nullable=False),
             sa.Column("decided_at", sa.DateTime, nullable=False),
             sa.Column("undoes", sa.Integer),
+            sa.Column("assigned_to", sa.LargeBinary),
             cipher=lambda _: self._cipher,
         )
         self._table = self.journal.table
@@ -104,6 +106,15 @@ class QualityActs:
         ]
         return self._take(entries, reason, author, decided_at)
 
+    def assign(self, feed: str, expectation: str, to: str, *, reason: str, author: str, decided_at: dt.datetime) -> str:
+        """Gives a standard to somebody who sees to it; whoever had it has it no more. What fails counts as before."""
+        entry = {"kind": "assign", "feed": feed, "expectation": expectation, "assigned_to": to}
+        return self._take([entry], reason, author, decided_at)[0]
+
+    def comment(self, feed: str, expectation: str, words: str, *, author: str, decided_at: dt.datetime) -> str:
+        """Notes what somebody says of a standard to colleagues. Every comment stands beside the others."""
+        return self._take([{"kind": COMMENT, "feed": feed, "expectation": expectation}], words, author, decided_at)[0]
+
     def undo(self, act_id: str, *, reason: str, author: str, decided_at: dt.datetime) -> str:
         """Takes back a waiver or a promise, or the taking back of one. A row put through again cannot be taken back."""
         every = self.all()
@@ -135,6 +146,7 @@ class QualityActs:
                 "author": self._open(row.author),
                 "decided_at": row.decided_at,
                 "undoes": None if row.undoes is None else self._cipher.public_number("Q", row.undoes),
+                "assigned_to": self._open(row.assigned_to),
             }
         )
 
@@ -148,7 +160,7 @@ class QualityActs:
         for entry in every:
             if entry["act_id"] not in standing:
                 status = "undone"
-            elif entry["kind"] == UNDO or latest[_about(entry)] == entry["act_id"]:
+            elif entry["kind"] in (UNDO, COMMENT) or latest[_about(entry)] == entry["act_id"]:
                 status = "stands"
             else:
                 status = "replaced"
@@ -160,7 +172,7 @@ class QualityActs:
             raise QualityActError("an act needs a reason and an author; give --reason and --author")
         said = {"reason": self._seal(reason), "author": self._seal(author), "decided_at": decided_at}
         rows = [
-            {**entry, **{name: self._seal(entry.get(name)) for name in ("row_key", "repairs")}, **said}
+            {**entry, **{name: self._seal(entry.get(name)) for name in ("row_key", "repairs", "assigned_to")}, **said}
             for entry in entries
         ]
         return [self._cipher.public_number("Q", number) for number in self.journal.append(rows)]

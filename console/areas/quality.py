@@ -53,6 +53,8 @@ KINDS = {
     "waive": "waived up to and including",
     "expect": "to be put right at its source by",
     "release": "put through again",
+    "assign": "given to",
+    "comment": "said",
     "undo": "taken back",
 }
 LISTS = {"open": "To put right", "waived": "Waived", "fixed": "Fixed with the last load"}
@@ -162,7 +164,7 @@ def worst(visit: Visit) -> Response:
         agencies=agencies,
         agency_chosen=agency,
         steps=agenda.steps(standards, visit.deployment.contacts),
-        failing=_described(visit, shown),
+        failing=_described(visit, shown, _given_to(desk.acts)),
         more=len(failing) - len(shown),
         broken=agenda.broken(standards),
         not_run=agenda.not_run(standards),
@@ -344,7 +346,7 @@ def _feed_page(visit: Visit, feed: str, status: int = 200) -> Response:
         feeds=feeds,
         agency_chosen="",
         steps=agenda.steps(standards, visit.deployment.contacts),
-        failing=_described(visit, agenda.worst_first(standards, waived_too=True)),
+        failing=_described(visit, agenda.worst_first(standards, waived_too=True), _given_to(acts[::-1])),
         broken=agenda.broken(standards),
         not_run=agenda.not_run(standards),
         held=held,
@@ -449,6 +451,24 @@ def act(visit: Visit, feed: str, rule: str) -> Response:
     return visit.go(_address(feed, standard["expectation"]))
 
 
+@PAGES.post("/quality/{feed}/{rule}/tell", may=QUALITY, audits="acts")
+def tell(visit: Visit, feed: str, rule: str) -> Response:
+    """Says something of a standard to colleagues, or gives it to one of them; what fails counts as before."""
+    feed = _named(feed)
+    with _desk(visit, f"{feed}: a word on a standard") as desk:
+        standard = desk.standard(feed, rule)
+    to = visit.choice("assigned_to", "who is to see to it", _officers(visit, standard["agency"]))
+    words = visit.text("words", "what you want to say", longest=LONGEST_TEXT)
+    if visit.faults:
+        return _rule_page(visit, feed, rule, 400)
+    acts, name = visit.deployment.quality_acts, standard["expectation"]
+    if to:
+        acts.assign(feed, name, to, reason=words, author=visit.account.name, decided_at=visit.now)
+    else:
+        acts.comment(feed, name, words, author=visit.account.name, decided_at=visit.now)
+    return visit.go(_address(feed, name))
+
+
 def _rule_page(visit: Visit, feed: str, rule: str, status: int = 200) -> Response:
     which = visit.query("rows", LISTS, "open")
     secret = hmac.new(visit.deployment.keys.raw("decisions"), b"names of files", "sha256").hexdigest()
@@ -508,6 +528,8 @@ def _rule_page(visit: Visit, feed: str, rule: str, status: int = 200) -> Respons
         standing=_standing(acts),
         kinds=KINDS,
         why_not_waived=agenda.why_not_waived(standard),
+        given_to=_given_to(acts[::-1]).get((feed, standard["expectation"]), ""),
+        officers=_officers(visit, standard["agency"]),
     )
 
 
@@ -522,13 +544,38 @@ def _trend_in_words(loads: Sequence[Mapping[str, Any]]) -> str:
 # What pages share
 
 
-def _described(visit: Visit, standards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Standards with what each is called in words."""
+def _described(
+    visit: Visit, standards: Sequence[Mapping[str, Any]], given_to: Mapping[tuple[str, str], str]
+) -> list[dict[str, Any]]:
+    """Standards with what each is called in words, and who sees to it."""
     books = {feed: _said(visit, feed) for feed in {row["feed"] for row in standards}}
     return [
-        {**row, "title": said.title if (said := books[row["feed"]].get(row["expectation"])) else row["expectation"]}
+        {
+            **row,
+            "title": said.title if (said := books[row["feed"]].get(row["expectation"])) else row["expectation"],
+            "given_to": given_to.get((row["feed"], row["expectation"]), ""),
+        }
         for row in standards
     ]
+
+
+def _given_to(acts: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+    """Who sees to which standard of which feed; `acts` are oldest first."""
+    return {
+        (act["feed"], act["expectation"]): act["assigned_to"]
+        for act in acts
+        if act["kind"] == "assign" and act["status"] == "stands"
+    }
+
+
+def _officers(visit: Visit, agency: str) -> dict[str, str]:
+    """Accounts to which a standard of an agency can be given: quality officers who see it."""
+    names = [
+        account.name
+        for account in visit.deployment.accounts.all()
+        if account.has(QUALITY) and not account.disabled and (not account.agencies or agency in account.agencies)
+    ]
+    return {"": "Nobody: only say something", **{name: name for name in names}}
 
 
 def _said(visit: Visit, feed: str) -> Mapping[str, pack.Said]:
@@ -539,7 +586,9 @@ def _said(visit: Visit, feed: str) -> Mapping[str, pack.Said]:
 def _standing(acts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Acts that can be taken back, by number, in words."""
     return {
-        act["act_id"]: f"{act['act_id']}: {KINDS[act['kind']]}" + (f" {act['until']:%d/%m/%Y}" if act["until"] else "")
+        act["act_id"]: f"{act['act_id']}: {KINDS[act['kind']]}"
+        + (f" {act['until']:%d/%m/%Y}" if act["until"] else "")
+        + (f" {act['assigned_to']}" if act["assigned_to"] else "")
         for act in acts
         if act["status"] == "stands" and act["kind"] != "release"
     }

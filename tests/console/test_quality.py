@@ -258,3 +258,36 @@ def test_standards_are_found_by_words_and_by_feed_by_anybody_signed_in(office: D
         assert "A row is known by" in dictionary and "Date of birth" in dictionary
         assert client.get("/standards/no.feed").status_code == 404
         assert len(office.looks()) == before
+
+
+def test_a_standard_is_given_to_somebody_and_spoken_of(desk: Desk) -> None:
+    desk.account("quality", name="bo.school", agencies=("school",))
+    desk.account("quality", name="al.police", agencies=("police",))
+    client = desk.client("quality")
+    page = client.get(RULE_PAGE).text
+    assert "bo.school</option>" in page and "al.police" not in page
+    given = client.post(f"{RULE_PAGE}/tell", {"assigned_to": "bo.school", "words": "ring the practice"}, on=RULE_PAGE)
+    assert given.status_code == 303
+    client.post(f"{RULE_PAGE}/tell", {"assigned_to": "", "words": "they mend it on Monday"}, on=RULE_PAGE)
+    client.post(f"{RULE_PAGE}/tell", {"assigned_to": "", "words": "<b>and</b> on Tuesday"}, on=RULE_PAGE)
+    page = client.get(RULE_PAGE).text
+    assert "given to bo.school" in page and "ring the practice" in page
+    assert "they mend it on Monday" in page and "&lt;b&gt;and&lt;/b&gt; on Tuesday" in page
+    assert "seen to by bo.school" in client.get("/quality").text
+    acts = desk.deployment.quality_acts.listed()
+    assert [(act["kind"], act["status"]) for act in acts] == [("assign", "stands"), *[("comment", "stands")] * 2]
+    # To somebody who does not see it, or is nobody, and without a word: not taken.
+    for said in (
+        {"assigned_to": "al.police", "words": "w"},
+        {"assigned_to": "nobody", "words": "w"},
+        {"assigned_to": "", "words": ""},
+    ):
+        assert client.post(f"{RULE_PAGE}/tell", said, on=RULE_PAGE).status_code == 400
+    assert desk.signed_in("al.police").post(f"{RULE_PAGE}/tell", {"assigned_to": "", "words": "w"}).status_code == 404
+    again = client.post(f"{RULE_PAGE}/tell", {"assigned_to": "quality", "words": "bo is away"}, on=RULE_PAGE)
+    assert again.status_code == 303 and "seen to by quality" in client.get("/quality").text
+    number = desk.deployment.quality_acts.listed()[-1]["act_id"]
+    client.post("/quality/undo", {"act": number, "undo_reason": "bo is back"}, on=RULE_PAGE)
+    assert "seen to by bo.school" in client.get("/quality").text
+    # What fails is counted as before.
+    assert desk.deployment.quality_acts.journal.faults({}) == []

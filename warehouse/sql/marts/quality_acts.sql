@@ -1,7 +1,7 @@
--- quality_acts: one row per act of a person about what fails: a waiver, a promised correction, a row put through again, an undoing.
+-- quality_acts: one row per act of a person about what fails: a waiver, a promise, a release, a handing over, a comment, an undoing.
 -- sorted by: agency, feed, decided_at, act_id
 -- column act_id: The act's number, which tessera quality undo takes
--- column kind: waive, expect (to be put right at its source), release (from quarantine) or undo
+-- column kind: waive, expect (to be put right at its source), release (from quarantine), assign (given to somebody), comment or undo
 -- column row_key: The row it speaks of; empty where it speaks of the whole standard
 -- column until: A waiver counts up to and including this day; a correction is promised by it
 -- column reason: Why, in the author's words
