@@ -1,9 +1,9 @@
 """Fifty people at once in the console over a whole hub, while a load publishes.
 
-The console is the real process that `tessera console` starts; the people are threads of this one, each with a session and a connection of its
-own, each doing what its role does and waiting five to fifteen seconds before the next page, as somebody who reads it would. A page is what
-somebody waits for: the answer with the redirects that lead to it. Publishing is publish() over the same core, again and again, in a process
-of its own on the same processors.
+The console is the real process that `tessera console` starts; the people are threads of this one, each with a session of its own, each
+doing what its role does and waiting five to fifteen seconds before the next page, as somebody who reads it would. A page is what somebody
+waits for: the answer with the redirects that lead to it. Publishing is publish() over the same core, again and again, in a process of its
+own on the same processors.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -183,7 +184,6 @@ class Visitor:
             try:
                 status = self._go(path, form)
             except (OSError, http.client.HTTPException) as error:
-                self.connection = None
                 status = 0
                 self.page = type(error).__name__
             took = time.perf_counter() - began
@@ -193,6 +193,11 @@ class Visitor:
             self.stop.wait(self.random.uniform(*THINKS))
 
     def _go(self, path: str, form: dict[str, str] | None) -> int:
+        # Within a page one connection; after five seconds without a word the server ends it, and a browser begins another.
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as self.connection:
+            return self._follow(path, form)
+
+    def _follow(self, path: str, form: dict[str, str] | None) -> int:
         status, onward = self._ask(path, form)
         for _ in range(4):
             if status != 303:
@@ -201,8 +206,7 @@ class Visitor:
         return status
 
     def _ask(self, path: str, form: dict[str, str] | None) -> tuple[int, str]:
-        if self.connection is None:
-            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        assert self.connection is not None
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         body = None
         if form is not None:
