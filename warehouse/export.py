@@ -116,7 +116,8 @@ def _ask(con: duckdb.DuckDBPyConnection, policy: Policy, role: str, sql: str) ->
         return querying.ask(con, sql)
     except QueryError as error:
         leaving = ", ".join(policy.role(role).exports)
-        raise QueryError(f"{error}. Of {role}'s mart the policy lets leave: {leaving}") from None
+        reason = str(error).splitlines()[0].rstrip("!")  # what DuckDB thinks was meant is not there to leave either
+        raise QueryError(f"{reason}. Of {role}'s mart the policy lets leave: {leaving}") from None
 
 
 def _sha256(path: Path) -> str:

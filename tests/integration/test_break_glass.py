@@ -80,6 +80,7 @@ def test_what_is_withheld_is_seen_of_the_child_it_was_broken_for(hub: Hub) -> No
     seen = hub.see()
     assert seen["children"][0]["postcode"] == "LS9 9ZZ"
     assert "LS9 9ZZ" in next(row for row in seen["chronology"] if row["event_id"] == "e-undated")["narrative"]
+    assert "LS9 9ZZ" in {row["said"] for row in seen["known_as"]}
     assert {row["person_id"] for rows in seen.values() for row in rows} == {"p-jo"}
     assert set(seen) == set(load_policy().role(BREAK_GLASS).views)
 

@@ -90,8 +90,9 @@ def test_of_each_role_and_view_what_the_policy_says_leaves_and_nothing_else(
     if view in load_policy().role(role).exports:
         assert taken(story, tmp_path, role, view)["role"] == role
         return
-    with pytest.raises(QueryError, match="the policy lets"):
+    with pytest.raises(QueryError, match="the policy lets") as refused:
         taken(story, tmp_path, role, view)
+    assert "Did you mean" not in str(refused.value)
     assert not list(tmp_path.glob("*.csv*"))
     (look,) = looks(story, tmp_path)
     assert (look.action, look.rows, look.file) == ("export", 0, None), "the attempt is in the log"

@@ -46,6 +46,9 @@ PAGES = {
     "governance": [
         "/governance",
         "/governance/looks",
+        "/governance/break-glass",
+        "/governance/disclosures",
+        "/governance/holds",
         "/governance/seals",
         "/governance/waivers",
         "/governance/sign-ins",
