@@ -12,6 +12,7 @@ import http.client
 import os
 import random
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -108,7 +109,7 @@ def _at(waits: list[float], percent: int) -> float:
 
 def drive(folder: Path, lasts: float, people: dict[str, int], *, publishes: bool) -> Found:
     """Starts the console over the hub, lets people work in it for so many seconds, and stops it."""
-    mark = "beside" if publishes else "alone"
+    mark = secrets.token_hex(3)  # who was here before has accounts of the same roles
     names = {f"{role}-{mark}-{number}": role for role, count in people.items() for number in range(count)}
     run("bench.hub:accounts", folder=folder, roles=names, password=_PASSWORD)
     children = run("bench.hub:sample", folder=folder, number=500)["children"]
@@ -163,7 +164,7 @@ class Visitor:
     connection: http.client.HTTPConnection | None = None
 
     def __post_init__(self) -> None:
-        self.random = random.Random(self.name)
+        self.random = random.Random(self.name.partition("-")[0] + self.name.rpartition("-")[2])
 
     def sign_in(self) -> None:
         self._go("/sign-in", None)

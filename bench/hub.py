@@ -193,7 +193,7 @@ _QUESTIONS = f"""
     INSERT INTO potential_match BY NAME
     SELECT record_id AS record_id_a, other AS record_id_b, 0.5 + (hash(record_id) % 400) / 1000 AS match_probability,
            'same name, another birth date' AS reason, '{LOAD}' AS load_id, 'tessera-1' AS model,
-           'given:exact family:exact birth:else sex:exact' AS levels, 1.5 AS bits, -9.0 AS prior_bits
+           'given:exact family:exact birth:different sex:same' AS levels, 1.5 AS bits, -9.0 AS prior_bits
     FROM (SELECT record_id, source_person_id, lead(record_id) OVER (ORDER BY family_name, given_names, record_id) AS other
           FROM person_record WHERE source_person_id LIKE '%-0' AND hash(record_id, 'asked') % {CHILDREN_A_QUESTION} = 0)
     WHERE other IS NOT NULL"""
