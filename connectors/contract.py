@@ -15,8 +15,15 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from warehouse.schema import RAW_COLUMNS, Sensitivity, raw_table
 
-# After how many days without a good extract a feed is stale: its cadence, and time for one delivery to be late.
-STALE_AFTER_DAYS = {"daily": 2, "weekly": 9, "termly": 130, "yearly": 400}
+# After how many days without a good extract a feed is stale: its cadence, and time for one delivery to be late. Where something is sent
+# only when there is something to say, silence is no sign of a fault.
+STALE_AFTER_DAYS: dict[str, int | None] = {
+    "daily": 2,
+    "weekly": 9,
+    "termly": 130,
+    "yearly": 400,
+    "as_it_happens": None,
+}
 
 
 class ContractError(Exception):
@@ -170,7 +177,7 @@ class Feed:
     tables: tuple[Table, ...]
     conform: Callable[[Mapping[str, Any]], Sequence[Output | Lookup]]
     delivery: Literal["full", "delta"] = "delta"
-    expect: Literal["daily", "weekly", "termly", "yearly"] = "daily"
+    expect: Literal["daily", "weekly", "termly", "yearly", "as_it_happens"] = "daily"
     unit: Literal["file", "set", "table"] = "file"
     options: tuple[Option, ...] = ()
     scope: Callable[[Mapping[str, Any]], str] = field(default=lambda options: "")

@@ -74,7 +74,8 @@ def describe(feed: Feed) -> list[dict[str, str]]:
     return [
         {"name": name, "title": said[name][0], "table": "", "column": "", "severity": _SEVERITY, "hint": said[name][1]}
         for name in _NAMES
-        if name != "code_mix_as_usual" or measures.has_codes(feed)
+        if (name != "code_mix_as_usual" or measures.has_codes(feed))
+        and (name != "not_stale" or STALE_AFTER_DAYS[feed.expect] is not None)
     ]
 
 
@@ -88,7 +89,9 @@ def judge(warehouse: Warehouse, feed: Feed, *, load_id: str, load_seq: int, toda
     verdicts = [of_rows(con, feed, load_seq)]
     if measures.has_codes(feed):
         verdicts.append(of_codes(con, feed, load_seq))
-    return [*verdicts, _freshness(feed, _latest(con, feed, load_seq), today)]
+    if (allowed := STALE_AFTER_DAYS[feed.expect]) is not None:
+        verdicts.append(_freshness(feed, _latest(con, feed, load_seq), today, allowed))
+    return verdicts
 
 
 def judge_matches(con: duckdb.DuckDBPyConnection, feeds: Sequence[Feed], *, load_id: str, load_seq: int) -> None:
@@ -265,11 +268,11 @@ def _latest(con: duckdb.DuckDBPyConnection, feed: Feed, load_seq: int) -> dt.dat
     return found
 
 
-def _freshness(feed: Feed, latest: dt.date | None, today: dt.date) -> Verdict:
+def _freshness(feed: Feed, latest: dt.date | None, today: dt.date, allowed: int) -> Verdict:
     if latest is None:
         return _verdict(feed, "not_stale", 0, 1, f"nothing received yet; expected {feed.expect}", "unseen")
     days = max((today - latest).days, 0)
-    stale = days > STALE_AFTER_DAYS[feed.expect]
+    stale = days > allowed
     said = f"latest extract of {latest.isoformat()}, {days} days ago; expected {feed.expect}"
     # A verdict that holds says nothing of the day it was reached on: the same deliveries give the same results.
     return _verdict(feed, "not_stale", 1, int(stale), said if stale else "", "unseen")

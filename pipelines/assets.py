@@ -74,8 +74,8 @@ def _feed_asset(feed: Feed, step: str, partitions: dg.PartitionsDefinition) -> d
         retry_policy=dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
         if step == "extract"
         else None,
-        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=STALE_AFTER_DAYS[feed.expect]))
-        if step == "load"
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=allowed))
+        if step == "load" and (allowed := STALE_AFTER_DAYS[feed.expect]) is not None
         else None,
     )
     def run(

@@ -66,7 +66,7 @@ class Source(BaseModel):
         default=None,
         description="full: what is not in it is no longer so; delta: only news. By default as the feed says",
     )
-    expect: Literal["daily", "weekly", "termly", "yearly"] | None = Field(
+    expect: Literal["daily", "weekly", "termly", "yearly", "as_it_happens"] | None = Field(
         default=None, description="Cadence after which silence is stale. By default as the feed says"
     )
     contact: str | None = Field(

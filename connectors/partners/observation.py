@@ -161,6 +161,6 @@ FEED = Feed(
     tables=(OBSERVATION,),
     conform=conform,
     delivery="delta",
-    expect="yearly",  # who has nothing to say sends nothing
+    expect="as_it_happens",
     unit="file",
 )

@@ -41,6 +41,9 @@ def write(deployment: Any, **changed: str) -> str:
 def test_it_lands_once_word_for_word(toy: Callable[..., Any]) -> None:
     deployment = from_console(toy)
     assert deployment.night()["status"] == "nothing_sent"
+    assert deployment.rows("SELECT expectation FROM quality_result WHERE failed > 0") == [], (
+        "nobody had anything to say"
+    )
     first = write(deployment)
     assert books(deployment.night("2026-11-17")) == (1, 1, 0, 0, 0)
     assert deployment.rows(CURRENT) == [

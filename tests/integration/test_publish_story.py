@@ -36,6 +36,7 @@ FEEDS: list[publishing.ConfiguredFeed] = [
     {"agency": "school", "feed": "attendance", "expect_days": 2, "configured": True},
     {"agency": "police", "feed": "ppn", "expect_days": 2, "configured": True},
     {"agency": "youth_justice", "feed": "cases", "expect_days": 9, "configured": True},
+    {"agency": "partners", "feed": "observation", "expect_days": None, "configured": True},
 ]
 
 
@@ -372,7 +373,9 @@ def test_coverage_tells_silence_from_safety(story: Story) -> None:
         "school": "not_found",
         "police": "stale",
         "youth_justice": "not_supplied",
+        "partners": "not_supplied",
     }
+    assert {agency for agency, row in jo.items() if row["is_stale"]} == {"police", "youth_justice"}
     assert jo["police"]["searched_as_of"] == dt.datetime(2026, 1, 5)
     assert jo["school"]["searched_as_of"] == AT_2 - dt.timedelta(hours=4)
 

@@ -66,7 +66,7 @@ TABLE = MARKS.tables[0]
         ({"agency": "other"}, "the feed marks says agency='other'; it is 'toy'"),
         ({"name": "My marks"}, "a name is lower case"),
         ({"delivery": "dleta"}, "delivery='dleta' is not allowed; allowed: full, delta"),
-        ({"expect": "fortnightly"}, "expect='fortnightly' is not allowed; allowed: daily, weekly, termly, yearly"),
+        ({"expect": "fortnightly"}, "expect='fortnightly' is not allowed; allowed: daily, weekly, termly, yearly, as_it_happens"),
         ({"unit": "batch"}, "unit='batch' is not allowed"),
         ({"format": "cvs"}, "format='cvs' is not allowed"),
         ({"tables": ()}, "has no table"),

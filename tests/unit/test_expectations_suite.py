@@ -1,5 +1,7 @@
 """From a contract to standards: names, what each means, and how text must read to meet it."""
 
+from dataclasses import replace
+
 import duckdb
 import pytest
 from hypothesis import Phase, example, given, settings
@@ -82,6 +84,8 @@ def test_names_are_unique_and_the_dictionary_lists_them_all():
     assert names[-4:] == ["row_count_as_usual", "code_mix_as_usual", "match_rate_as_usual", "not_stale"]
     assert set(described[0]) == {"name", "title", "table", "column", "severity", "hint"}
     assert all(row["title"] and row["hint"] for row in described)
+    as_it_happens = [row["name"] for row in describe(replace(FEED, expect="as_it_happens"))]
+    assert as_it_happens == names[:-1], "silence of what is sent as it happens is no sign of anything"
 
 
 def test_a_definition_changes_with_what_is_expected_and_with_nothing_else():

@@ -1,6 +1,6 @@
 -- searched_agency: one row per agency that was ever loaded or is configured: as of when it was searched, and whether
 -- all that it is to send is there and fresh. A feed is behind when it never came, when its last load failed, or when
--- its last good extract is older than its cadence allows on the night's date.
+-- its last good extract is older than its cadence allows on the night's date. One that comes as it happens has no cadence.
 WITH tonight AS (
     SELECT load_seq, date FROM published_night
 ),
@@ -57,7 +57,7 @@ judged AS (
         last_good.extracted_at,
         configured.agency IS NOT NULL AS is_configured,
         configured.agency IS NOT NULL AND (
-            last_good.extracted_at IS NULL
+            (last_good.extracted_at IS NULL AND configured.expect_days IS NOT NULL)
             OR coalesce(last_load.status = 'failed', false)
             OR coalesce(
                 date_diff('day', CAST(last_good.extracted_at AS DATE), tonight.date) > configured.expect_days, false
