@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from warehouse import publish as publishing
@@ -244,11 +244,13 @@ def test_without_the_secret_a_figure_cannot_be_moved_back(con: duckdb.DuckDBPyCo
 
 @settings(max_examples=20, deadline=None)
 @given(in_time=st.integers(0, 40), late=st.integers(0, 40))
+@example(in_time=24, late=11)  # 25 of 40: a hundredth is a matter of how halves are rounded
 def test_a_share_follows_from_what_is_shown(con: duckdb.DuckDBPyConnection, in_time: int, late: int) -> None:
     children = [*crowd(in_time, in_time=True), *crowd(late, "late", in_time=False)]
     for row in published(con, children) if children else ():
         if row["share"] is not None:
-            assert row["share"] == round(row["children"] / row["of_children"], 2) <= 1
+            assert abs(row["share"] - row["children"] / row["of_children"]) <= 0.005 + 1e-9, "rounded to a hundredth"
+            assert row["share"] <= 1
             assert row["children"] >= FEW and row["of_children"] >= FEW
         if row["of_children"] is not None:
             assert in_time + late >= FEW
