@@ -28,6 +28,13 @@ def agencies() -> dict[str, Agency]:
     return found
 
 
+def title(agency: str) -> str:
+    """What people call an agency: as its folder declares it; one that is only a mapping as its sources are named."""
+    if (declared := agencies().get(agency)) is not None:
+        return declared.title
+    return agency[:1].upper() + agency[1:].replace("_", " ")
+
+
 def without_agency(name: str) -> bool:
     """Whether there is a folder of this name that declares no agency: begun, and not found."""
     return name not in agencies() and any((Path(place) / name).is_dir() for place in connectors.__path__)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from connectors.registry import agencies
+from connectors.registry import title
 
 SEX = {"M": "male", "F": "female", "U": "sex not known", "I": "sex indeterminate"}
 
@@ -49,9 +49,8 @@ HOW_LINKED = {
 
 
 def agency(code: str | None) -> str:
-    """An agency's title as its folder declares it; one that is only a mapping is said as its sources are named."""
-    declared = agencies().get(code or "")
-    return declared.title if declared else ucfirst(plain(code))
+    """What people call an agency."""
+    return title(code or "")
 
 
 def plain(code: str | None) -> str:

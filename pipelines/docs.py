@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from connectors.contract import Column, Feed, Rule, RuleBook, Table
-from connectors.registry import agencies, feeds
+from connectors.registry import feeds, title
 from connectors.rulebooks import in_words, rule_books
 from connectors.taxonomy import event_types, told_by
 from pipelines.settings import LinkageThresholds, Mail, Notify, Settings, Source
@@ -68,9 +68,8 @@ def data_dictionary(root: Path) -> str:
         "kept as it came, and flagged.",
     ]
     known = _known_feeds(root)
-    titles = {agency.name: agency.title for agency in agencies().values()}
     listed = [
-        [f"[{feed.id}](#{_anchor(feed.id)})", titles.get(feed.agency, feed.agency), feed.title, str(len(feed.tables))]
+        [f"[{feed.id}](#{_anchor(feed.id)})", title(feed.agency), feed.title, str(len(feed.tables))]
         for feed in known.values()
     ]
     parts += ["## Feeds", _table(["feed", "agency", "what it is", "tables"], listed)]

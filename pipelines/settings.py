@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from connectors.contract import Feed
 from connectors.mapped.language import MappingError, UniqueKeys
-from connectors.registry import agencies, feeds, without_agency
+from connectors.registry import feeds, title, without_agency
 from connectors.rulebooks import book_year
 
 
@@ -151,11 +151,7 @@ class Settings(BaseModel):
 
     def contacts(self) -> dict[str, str]:
         """To whom what fails in each feed is sent back: as the source says, else the agency by its title."""
-        titles = {name: agency.title for name, agency in agencies().items()}
-        return {
-            name: source.contact or titles.get(name.partition(".")[0], name.partition(".")[0])
-            for name, source in self.sources.items()
-        }
+        return {name: source.contact or title(name.partition(".")[0]) for name, source in self.sources.items()}
 
     def feed(self, name: str) -> Feed:
         """One configured feed: a declared one, or one that its mapping makes."""
