@@ -117,7 +117,7 @@ def mark_signal(visit: Visit, person_id: str) -> Response:
     reason = visit.text("reason", "why, without names", longest=LONGEST_TEXT)
     purpose = _purpose(visit, person_id)
     if purpose is None:
-        return visit.page("children/purpose.html", person_id=person_id)
+        return visit.page("children/purpose.html", 400, person_id=person_id)
     if visit.faults:
         return _child(visit, person_id, 400)
     with visit.look(f"console: signal {signal_id} of child {person_id}", purpose=purpose) as mart:

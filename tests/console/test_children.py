@@ -136,8 +136,11 @@ def test_a_signal_is_marked_by_who_read_it(desk: Desk) -> None:
         row = con.execute("SELECT signal_id, person_id FROM signals LIMIT 1").fetchone()
     assert row
     signal, person = row
-    _open(client, person)
     at = f"/children/{person}"
+    without_purpose = client.post(f"{at}/signal", {"signal_id": signal, "useful": "no", "reason": "known"}, on=at)
+    assert without_purpose.status_code == 400 and "purpose" in without_purpose.text
+    assert desk.deployment.signal_verdicts.all() == []
+    _open(client, person)
     answer = client.post(f"{at}/signal", {"signal_id": signal, "useful": "yes", "reason": ""}, on=at)
     assert answer.status_code == 400 and "Enter why" in answer.text
     hostile = '=cmd|"/c calc"!A1 <script>alert(1)</script>'
