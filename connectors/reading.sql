@@ -1,10 +1,12 @@
 -- How received text is read. Each macro takes text as received and gives NULL for what it cannot read: it never guesses.
 -- Sources: docs/sources.md 1.1 (check digits), 2.3 (dates), 2.4 (postcodes).
 
--- Text without surrounding space; blank is nothing. Looking first is most of the work of trimming what needs none; few words, since nearly
--- every other macro begins here and DuckDB plans each mention anew, which in a small file costs more than the reading.
-CREATE OR REPLACE MACRO tidy(t) AS
-    CASE WHEN t <> '' THEN CASE WHEN regexp_matches(t, '^\s|\s$|\x{A0}') THEN nullif(trim(t, E' \t\n\r' || chr(160)), '') ELSE t END END;
+-- Text without surrounding space; blank is nothing. In few words: nearly every other macro begins here, and DuckDB plans each mention of
+-- it anew, which in a small file costs more than the reading.
+CREATE OR REPLACE MACRO tidy(t) AS nullif(trim(t, E' \t\n\r' || chr(160)), '');
+-- The same for a whole column that is only looked at: seeing that there is nothing to trim is a third less work than trimming it.
+CREATE OR REPLACE MACRO tidy_column(t) AS
+    CASE WHEN t <> '' THEN CASE WHEN regexp_matches(t, '^\s|\s$|\x{A0}') THEN tidy(t) ELSE t END END;
 
 -- Digits only.
 CREATE OR REPLACE MACRO digits(t) AS nullif(regexp_replace(t, '[^0-9]', '', 'g'), '');

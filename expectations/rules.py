@@ -324,5 +324,5 @@ class _Reading:
             case Kind.NUMBER:
                 worked_out = f"try_cast({text} AS DOUBLE) AS {name}, {text}"
             case _:
-                return cls(f"tidy({name}) AS {name}", name, name)
-        return cls(f"tidy({name}) AS {text}", worked_out, value)
+                return cls(f"tidy_column({name}) AS {name}", name, name)
+        return cls(f"tidy_column({name}) AS {text}", worked_out, value)

@@ -295,7 +295,7 @@ def _values(feed: Feed, tasks: Sequence[_Task], *, many: bool) -> str:
     Of many rows, those that hold at sight are left out: to tidy every text is half the work of judging it.
     """
     columns = sorted({str(task.standard.column) for task in tasks})
-    tidied = ", ".join(f"tidy({quoted(column)}) AS {quoted('value of ' + column)}" for column in columns)
+    tidied = ", ".join(f"tidy_column({quoted(column)}) AS {quoted('value of ' + column)}" for column in columns)
     doubtful = (f"NOT ({task.standard.at_sight.replace(VALUE, quoted(str(task.standard.column)))})" for task in tasks)
     rows = _window(tasks[0].since) + (f" AND ({' OR '.join(doubtful)})" if many else "")
     return f"(SELECT raw_row_id, {tidied} FROM {_raw(feed, tasks[0].standard.table)} WHERE {rows}) AS judged"
@@ -413,7 +413,7 @@ def _places(spoken_of: Sequence[str], standard: Standard) -> tuple[list[str], li
 
 def _rows_to_point_at(feed: Feed, table: Table, spoken_of: Sequence[str]) -> str:
     """Rows a rule can find that were landed: current or beaten by another of their own file; `held` is what they hold, in words too."""
-    tidied = ", ".join(f"tidy({quoted(name.lower())}) AS {quoted('value of ' + name)}" for name in spoken_of)
+    tidied = ", ".join(f"tidy_column({quoted(name.lower())}) AS {quoted('value of ' + name)}" for name in spoken_of)
     held = ", ".join(
         f"{{'value': {value}, 'said': {literal(name + ' ')} || coalesce({value}, '(blank)')}}"
         for name, value in ((name, quoted("value of " + name)) for name in spoken_of)
