@@ -6,7 +6,6 @@ Screenshots go to build/console/, which is not kept in the repository. axe is us
 from __future__ import annotations
 
 import re
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.console.conftest import PASSWORD, Desk, cheap_passwords, desk_over, portal, story
 
@@ -75,17 +74,6 @@ def desk(story: Any, portal: Any, tmp_path_factory: pytest.TempPathFactory) -> I
     yield desk
     server.should_exit = True
     thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        pytest.fail("no chromium or google-chrome on the path; install one, as .ci/run does")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def _page(desk: Desk, browser: Browser, role: str, **said: Any) -> Page:

@@ -7,15 +7,13 @@ of whom one number was typed twice, which nobody but a person decides.
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from console.app import make_app
 from console.deployment import Deployment
@@ -90,17 +88,6 @@ def _people(folder: Path, keys: Keys) -> dict[str, str]:
     rows = query.rows(con, "SELECT record_id, person_id FROM links")
     con.close()
     return {row["record_id"]: row["person_id"] for row in rows}
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        pytest.fail("no chromium or google-chrome on the path; install one, as .ci/run does")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def test_a_hundred_pairs_by_keyboard_then_a_night_then_undone(tmp_path: Path, browser: Browser) -> None:
