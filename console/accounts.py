@@ -24,9 +24,10 @@ from warehouse.journal import Journal
 from warehouse.keys import ROLES as MART_ROLES
 from warehouse.store import Cipher, Store, StoreError
 
-# Without a mart: governance reads the decisions store, a contributor writes what they saw and reads nothing but that it is kept.
-GOVERNANCE, CONTRIBUTOR = "governance", "contributor"
-ROLES = (*MART_ROLES, GOVERNANCE, CONTRIBUTOR)
+GOVERNANCE = "governance"
+# Without a mart: a contributor writes what they saw and reads nothing but that it is kept.
+CONTRIBUTOR = "contributor"
+ROLES = (*MART_ROLES, CONTRIBUTOR)
 
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 200

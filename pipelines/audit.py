@@ -1,7 +1,7 @@
 """The proof that nobody changed what people did: over the journals of the decisions store.
 
 What lives here: holding journals against the heads noted at each night. What must not: stamping (warehouse/journal.py), choosing looks
-(warehouse/looks.py) and what became of a link that was served (trace.py).
+(warehouse/looks.py) and what became of a link that was served (warehouse/trace.py).
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-ROLES = ("engineer", "quality", "analyst", "practitioner", "reviewer")
+ROLES = ("engineer", "quality", "analyst", "practitioner", "reviewer", "governance")
 # What the roles of the policy withhold, for who breaks the glass; a mart that nobody's questions reach.
 BREAK_GLASS = "break_glass"
 MARTS = (*ROLES, BREAK_GLASS)

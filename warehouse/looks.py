@@ -13,7 +13,8 @@ from warehouse.access import pseudonym
 from warehouse.access_log import AccessLog, Look
 from warehouse.keys import MARTS, Keys
 
-GOVERNANCE = "decisions"  # the key under which looks at the log and at seals are noted
+GOVERNANCE = "governance"
+_STORE = "decisions"  # the key under which governance's looks at what people did are noted, which is in no mart
 
 
 def looks(
@@ -32,7 +33,7 @@ def looks(
     """
     named = set(persons)
     found = []
-    for look in log.looks([role] if role else [*MARTS, GOVERNANCE], since):
+    for look in log.looks(_noted_under(role), since):
         if who is not None and look.who != who:
             continue
         if named and not _may_be_about(look, named, keys):
@@ -41,7 +42,7 @@ def looks(
             {
                 "at": look.at,
                 "who": look.who,
-                "role": "governance" if look.role == GOVERNANCE else look.role,
+                "role": GOVERNANCE if look.role == _STORE else look.role,
                 "action": look.action,
                 "purpose": look.purpose,
                 "load_id": look.load_id,
@@ -55,8 +56,14 @@ def looks(
     return found[::-1]
 
 
+def _noted_under(role: str | None) -> list[str]:
+    if role is None:
+        return [*MARTS, _STORE]
+    return [role, _STORE] if role == GOVERNANCE else [role]
+
+
 def _may_be_about(look: Look, named: set[str], keys: Keys) -> bool:
-    if look.role == GOVERNANCE:
+    if look.role == _STORE:
         return any(name in look.question for name in named)
     if look.shown is None:
         return True

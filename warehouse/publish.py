@@ -105,6 +105,11 @@ class Publication:
     files: Mapping[str, MartFile]
     previous: tuple[Publication, ...] = ()
 
+    @property
+    def moment(self) -> dt.datetime:
+        """When it was published, in UTC without zone."""
+        return dt.datetime.fromisoformat(self.published_at).replace(tzinfo=None)
+
     def path(self, marts_dir: Path, role: str) -> Path:
         if role not in self.files:
             raise PublishError(f"no mart for role {role!r}; there are {', '.join(sorted(self.files))}")
@@ -184,6 +189,12 @@ def current(marts_dir: Path) -> Publication:
     if publication is None:
         raise PublishError(f"{marts_dir}: nothing is published yet; run a night first (tessera nightly)")
     return publication
+
+
+def kept(marts_dir: Path) -> set[str]:
+    """The loads whose marts are still kept, the current one and those to go back to; none where nothing is published."""
+    publication = _read_pointer(marts_dir)
+    return {version.load_id for version in (publication, *publication.previous)} if publication else set()
 
 
 def damaged(marts_dir: Path, keys: Keys | None = None) -> list[str]:

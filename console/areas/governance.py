@@ -1,7 +1,7 @@
-"""Governance: who looked at whom and why, who broke the glass, what was shared or refused, what is held, that there are seals, what was
-waived, who signed in, and the policy as published.
+"""Governance: who looked at whom and why, where a wrong link was served, who broke the glass, what was shared or refused, what is held,
+that there are seals, what was waived, who signed in, and the policy as published.
 
-No case content: there is no mart for this role. Reading the record is a look as well, and is noted before.
+No case content: the mart of this role has links and publications alone. Reading the record is a look as well, and is noted before.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from starlette.responses import Response
 from console.accounts import ROLES
 from console.routes import Pages
 from console.visit import Visit
+from warehouse import publish
 from warehouse.keys import BREAK_GLASS
 from warehouse.looks import looks as chosen_looks
+from warehouse.trace import together_sql
+from warehouse.trace import trace as traced
 
 ORDER = 50
 PAGES = Pages()
@@ -25,6 +28,7 @@ PAGES = Pages()
 _SHOWN_AT_MOST = 200
 _ONLY = ("governance",)
 _ROLES = (*ROLES, BREAK_GLASS)  # in which there are looks
+_UNDONE = ("cannot_link", "stands")
 
 
 @PAGES.get(
@@ -32,7 +36,7 @@ _ROLES = (*ROLES, BREAK_GLASS)  # in which there are looks
     may=_ONLY,
     audits="nothing",
     menu="Governance",
-    hint="Who looked at whom and why, who broke the glass, disclosures, holds, seals, waivers, sign-ins, and who may see what.",
+    hint="Who looked at whom and why, where a wrong link was served, broken glass, holds, seals, waivers, sign-ins, the policy.",
 )
 def overview(visit: Visit) -> Response:
     return visit.page("governance/overview.html")
@@ -65,12 +69,75 @@ def looks(visit: Visit) -> Response:
         visit.deployment.keys,
         persons=persons,
         who=said["who"] or None,
-        role="decisions" if said["role"] == "governance" else said["role"] or None,
+        role=said["role"] or None,
         since=dt.datetime.combine(since, dt.time.min) if since else None,
     )
     return visit.page(
         "governance/looks.html", found=found[:_SHOWN_AT_MOST], more=len(found) - _SHOWN_AT_MOST, said=said, roles=_ROLES
     )
+
+
+# The mart's links with those of the past, as a trace reads them.
+_LINKS = "(SELECT person_id, record_id, known_from AS linked_at, known_to AS unlinked_at FROM links_history)"
+
+
+@PAGES.get("/governance/trace", may=_ONLY, audits="looks")
+def undone_links(visit: Visit) -> Response:
+    """Links that people undid, newest first, each to be traced. Seals are not among them."""
+    visit.look_at_log("console: links that were undone", purpose="oversight of wrong links")
+    undone = [one for one in visit.deployment.decisions.listed() if (one["kind"], one["status"]) == _UNDONE][::-1]
+    wanted = visit.query("of")
+    chosen = next((one for one in undone if one["decision_id"] == wanted), None)
+    said = {"record_a": chosen["record_id_a"], "record_b": chosen["record_id_b"]} if chosen else {}
+    return visit.page("governance/trace.html", found=None, said=said, undone=undone)
+
+
+@PAGES.post("/governance/trace", may=_ONLY, audits="looks", once=False)
+def trace(visit: Visit) -> Response:
+    """Every publication, look, export and use of break-glass that served two records as one person, as tonight's mart knows their links."""
+    said = {
+        "record_a": visit.text("record_a", "the first record"),
+        "record_b": visit.text("record_b", "the second record"),
+        "purpose": visit.text("purpose", "what you look for"),
+    }
+    if said["record_a"] and said["record_a"] == said["record_b"]:
+        visit.faults["record_b"] = "Enter another record; this one was entered twice"
+    if visit.faults:
+        return visit.page("governance/trace.html", 400, found=None, said=said, undone=())
+    question = f"console: trace {said['record_a']} {said['record_b']}"
+    records = (said["record_a"], said["record_b"])
+    with visit.look(question, purpose=said["purpose"]) as mart:
+        known = {
+            row["record_id"] for row in mart.rows("FROM links_history WHERE record_id IN ($a, $b)", _sides(records))
+        }
+        together = mart.rows(together_sql(_LINKS), _sides(records))
+        published = {row["load_id"]: row["published_at"] for row in mart.rows("FROM publications")}
+    for name in ("record_a", "record_b"):
+        if said[name] not in known:  # a slip must not read as if nothing had been served
+            visit.faults[name] = "No record of that name was ever linked. Copy it from the decision or from who looked"
+    if visit.faults:
+        return visit.page("governance/trace.html", 400, found=None, said=said, undone=())
+    night = visit.deployment.marts.night()
+    published[night.load_id] = night.moment  # which its own mart cannot know
+    found = traced(
+        records,
+        together,
+        [{"load_id": load, "published_at": at} for load, at in sorted(published.items(), key=lambda one: one[::-1])],
+        log=visit.look_at_log(question, purpose=said["purpose"]),
+        keys=visit.deployment.keys,
+        uses=visit.deployment.glass.all(visit.now),
+        kept=publish.kept(visit.deployment.marts_dir),
+    )
+    named, perhaps = (
+        [look for look in found["looks"][::-1] if look["named"] == is_named] for is_named in (True, False)
+    )
+    return visit.page(
+        "governance/trace.html", found=found, said=said, undone=(), named=named, perhaps=perhaps, most=_SHOWN_AT_MOST
+    )
+
+
+def _sides(records: tuple[str, str]) -> dict[str, str]:
+    return {"a": records[0], "b": records[1]}
 
 
 @PAGES.get("/governance/break-glass", may=_ONLY, audits="looks")

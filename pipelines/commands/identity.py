@@ -150,14 +150,18 @@ def _decide(config: Path, kind: str, record_a: str, record_b: str, reason: str, 
     from pipelines.settings import utc_now
 
     with opened(config) as line:
-        for record in (record_a, record_b):
-            if not line.con.execute("SELECT 1 FROM person_record WHERE record_id = ?", [record]).fetchone():
-                raise SettingsError(f"{record}: no such record; write agency.feed:source_person_id")
+        _known_records(line, record_a, record_b)
         _say(line.decisions.add(kind, record_a, record_b, reason, author, utc_now()))
         if kind == "cannot_link" and _linked(line, record_a, record_b):
             out.print(
                 f"  they are one person now; who was shown that: tessera identity trace {plain(record_a)} {plain(record_b)}"
             )
+
+
+def _known_records(line: Any, *records: str) -> None:
+    for record in records:
+        if not line.con.execute("SELECT 1 FROM person_record WHERE record_id = ?", [record]).fetchone():
+            raise SettingsError(f"{record}: no such record; write agency.feed:source_person_id")
 
 
 def _linked(line: Any, record_a: str, record_b: str) -> bool:
@@ -176,13 +180,27 @@ def identity_trace(
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Where two records were served as one person: publications, exports, queries. For when the link was wrong."""
-    from pipelines.trace import trace
+    """Where two records were served as one person: publications, exports, queries, looks, broken glass. For when the link was wrong."""
+    from pipelines.settings import utc_now
+    from warehouse import publish
+    from warehouse.seals import hide_sealed
+    from warehouse.trace import together_sql, trace
 
     with opened(config) as line:
+        _known_records(line, record_a, record_b)
         if governance:
             line.log_decisions_look(governance, f"trace {record_a} {record_b}")
-        found = trace(line, record_a, record_b, governance=governance is not None)
+        hide_sealed(line.con, line.sealed_records())
+        links = "link" if governance else "shown_link"  # what a seal hides is there for governance alone
+        found = trace(
+            (record_a, record_b),
+            line.warehouse.rows(together_sql(links), {"a": record_a, "b": record_b}),
+            line.warehouse.rows("SELECT load_id, published_at FROM publication ORDER BY published_at, load_id"),
+            log=line.access_log,
+            keys=line.keys,
+            uses=line.glass.all(utc_now()),
+            kept=publish.kept(line.settings.marts_path),
+        )
     if as_json:
         out.print_json(json.dumps(found, default=str))
         return
@@ -196,6 +214,8 @@ def identity_trace(
     print_rows(found["publications"], False, empty="None.")
     out.print("\nLooks that showed it, or may have:")
     print_rows(found["looks"], False, empty="None.")
+    out.print("\nGlass that was broken over that person meanwhile:")
+    print_rows(found["glass"], False, empty="None.")
 
 
 def _say(taken: Any) -> None:

@@ -20,7 +20,7 @@ import pytest
 from console.accounts import Accounts
 from console.app import make_app
 from console.deployment import Deployment
-from tests.integration.test_publish_story import NIGHT_2, Story, tell
+from tests.integration.test_publish_story import AT_1, NIGHT_1, NIGHT_2, Story, tell
 from warehouse.store import Store
 
 PASSWORD = "three unusual words"
@@ -131,6 +131,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         story.fact(
             "event", "health.fhir:h2", occurred_from=dt.datetime(2026, 2, day, 20), occurred_precision="day", **episode
         )
+    story.insert("publication", load_id=NIGHT_1, published_at=AT_1 + dt.timedelta(hours=1))
     story.publish(NIGHT_2)
     yield story
     story.warehouse.close()

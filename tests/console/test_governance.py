@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 from tests.console.conftest import Desk
+from tests.integration.test_publish_story import AT_1, NIGHT_1, NIGHT_2
+from warehouse.access import pseudonym
 
 
 def _looks(desk: Desk, **said: str) -> str:
@@ -111,3 +113,95 @@ def test_holds_are_shown_and_those_lifted_are_said_to_be(desk: Desk) -> None:
     page = desk.client("governance").get("/governance/holds").text
     assert "complaint 7" in page and "holds" in page and "lifted" in page
     assert desk.looks()[-1].question == "console: legal holds"
+
+
+# Until night 2 the record x1 was held to be about Amira; then it was found to be about Amina.
+WRONG = {"record_a": "health.fhir:h2", "record_b": "social_care.ssda903:x1"}
+
+
+def _traced(desk: Desk, **said: str) -> str:
+    data = {**WRONG, "purpose": "her mother complains", **said}
+    answer = desk.client("governance").post("/governance/trace", data, on="/governance/trace")
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def _looked(desk: Desk, who: str, load: str, shown: tuple[str, ...] | None, **said: str) -> None:
+    log, at = desk.deployment.access_log, AT_1 + dt.timedelta(hours=3)
+    said = {"action": "query", "role": "practitioner", "question": f"asked by {who}", **said}
+    number = log.asked(
+        said["action"],
+        said["role"],
+        at,
+        load_id=load,
+        version=load,
+        who=who,
+        purpose="a visit",
+        question=said["question"],
+    )
+    log.answered(number, said["role"], at, shown=shown, rows=1, file=said.get("file"))
+
+
+def test_a_wrong_link_is_traced_to_every_publication_look_export_and_broken_glass(desk: Desk) -> None:
+    analyst = pseudonym(desk.deployment.keys.pseudonym_salt("analyst"), "p-amira")
+    _looked(desk, "ana", NIGHT_1, ("p-amira",))
+    _looked(desk, "bea", NIGHT_1, ("social_care.ssda903:x1",))
+    _looked(desk, "cy", NIGHT_1, (analyst,), role="analyst", action="export", file="figures.csv sha256 abc")
+    _looked(desk, "dee", NIGHT_1, None, question="how many children")
+    _looked(desk, "eve", NIGHT_1, ("p-jo",))
+    _looked(desk, "fay", NIGHT_2, ("p-amira",))
+    _looked(desk, "gil", NIGHT_2, ("p-amira",), question="child p-amira (as of 2026-03-01)")
+    glass = desk.deployment.glass
+    for who, hours, told in (("hal", 5, True), ("ida", 5, False), ("jon", 30, True)):
+        at = AT_1 + dt.timedelta(hours=hours)
+        said = {"role": "practitioner", "person_id": "p-amira", "reason": "on the way", "at": at}
+        use = glass.ask(desk.deployment.policy, who=who, **said)
+        (glass.opened if told else glass.not_told)(use, at)
+
+    page = _traced(desk)
+    assert "p-amira, from 1 March 2026, 02:20 until 2 March 2026, 02:20" in page
+    head, _, rest = page.partition("that named the person or a record")
+    named, _, rest = rest.partition("that named nobody")
+    perhaps, _, broken = rest.partition("Glass broken")
+    assert NIGHT_1 in head and ">" + NIGHT_2 + "<" not in head and ">gone<" in head
+    assert [who for who in ("ana", "bea", "cy", "dee", "eve", "fay", "gil") if f"<td>{who}</td>" in named] == [
+        "ana", "bea", "cy", "gil",
+    ]  # fmt: skip
+    assert "Left as figures.csv" in named and "<td>dee</td>" in perhaps and "<td>eve</td>" not in perhaps
+    assert "hal" in broken and "ida" not in broken and "jon" not in broken
+    assert "Khan" not in page, "no case content"
+    noted = [(look.role, look.who, look.purpose, look.question) for look in desk.looks()[-2:]]
+    assert noted == [
+        (role, "governance", "her mother complains", "console: trace health.fhir:h2 social_care.ssda903:x1")
+        for role in ("governance", "decisions")
+    ]
+    # The trace under both keys of governance, and this look itself.
+    assert "3 looks" in _looks(desk, role="governance", about="social_care.ssda903:x1", since="02/03/2026")
+
+
+def test_what_is_still_one_person_is_said_to_be_as_the_load_shown_knows_it(desk: Desk) -> None:
+    page = _traced(desk, record_a="health.fhir:h1")
+    assert "p-amina, from 2 March 2026, 02:20 and still" in page and "still kept" in page and NIGHT_2 in page
+    assert "never held to be one person" in _traced(desk, record_a="health.fhir:h3")
+
+
+def test_a_slip_in_a_record_does_not_read_as_if_nothing_had_been_served(desk: Desk) -> None:
+    client = desk.client("governance")
+    for said in ({"record_b": "social_care.ssda903:x2"}, {"record_b": WRONG["record_a"]}, {"purpose": " "}):
+        data = {**WRONG, "purpose": "her mother complains", **said}
+        answer = client.post("/governance/trace", data, on="/governance/trace")
+        assert answer.status_code == 400 and "There is a problem" in answer.text
+        assert "never held" not in answer.text and "Publications" not in answer.text
+
+
+def test_links_that_people_undid_are_offered_to_be_traced_and_no_seal_is(desk: Desk) -> None:
+    decisions, at = desk.deployment.decisions, dt.datetime(2026, 3, 1)
+    taken = decisions.add("cannot_link", *WRONG.values(), "two children", "s.worker", at)
+    decisions.add("seal", "social_care.ssd:s1", "health.fhir:h3", "adopted, file 7", "s.worker", at)
+    client = desk.client("governance")
+    page = client.get("/governance/trace").text
+    assert taken.decision_id in page and "two children" in page
+    assert "ssd:s1" not in page and "adopted" not in page
+    assert desk.looks()[-1].question == "console: links that were undone"
+    page = client.get(f"/governance/trace?of={taken.decision_id}").text
+    assert all(f'value="{record}"' in page for record in WRONG.values())

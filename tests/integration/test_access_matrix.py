@@ -39,6 +39,7 @@ FORBIDDEN = {
     "analyst": (*NAMES, *NUMBERS, *POSTCODES, *RESTRICTED, *RECORDS, *PERSONS, *EVENTS, *WORDS, "not a postcode"),
     "practitioner": (*RESTRICTED, *EMBARGOED),
     "reviewer": ("Hart", "Crowd3", *RESTRICTED, *EVENTS, *WORDS),
+    "governance": (*NAMES, *NUMBERS, *POSTCODES, *RESTRICTED, *EVENTS, *WORDS, "not a postcode"),
     # What is withheld, and nobody of whom nothing is.
     BREAK_GLASS: (
         "Khan",

@@ -89,7 +89,9 @@ def marts(folder: Path) -> dict[str, list[str]]:
     for role in MARTS:
         with query.open_mart(folder / "data" / "marts", keys, role) as con:
             for view in (row["name"] for row in query.rows(con, "SHOW TABLES")):
-                if view not in ("mart", "loads", "received_files", "coverage") and not view.endswith("_history"):
+                if view not in ("mart", "loads", "received_files", "coverage", "publications") and not view.endswith(
+                    "_history"
+                ):
                     this_load = "WHERE load_id = (SELECT load_id FROM mart)" if view == "quality_results" else ""
                     rows = query.rows(con, f'SELECT * FROM "{view}" {this_load}')
                     found[f"{role}.{view}"] = sorted(

@@ -45,6 +45,7 @@ PAGES = {
     "governance": [
         "/governance",
         "/governance/looks",
+        "/governance/trace",
         "/governance/break-glass",
         "/governance/disclosures",
         "/governance/holds",
