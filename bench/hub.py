@@ -1,7 +1,8 @@
 """A whole hub's night in a core, made in SQL: what the console is measured over. Nobody in it exists.
 
-On top of bench/people.py: who is who, twenty events a child, plans, households, questions for reviewers, standards that fail, one of them on
-300,000 rows; and in the decisions store what people did in a year. The marts are made of it by publish() itself.
+On top of bench/people.py: who is who, twenty events a child, plans, households, a week of attendance marks, questions for reviewers,
+standards that fail, one of them on 300,000 rows; and in the decisions store what people did in a year. The marts are made of it by publish()
+itself.
 """
 
 from __future__ import annotations
@@ -10,12 +11,17 @@ import datetime as dt
 import os
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench import people
 
-LOAD = "2026-11-16.1"
+if TYPE_CHECKING:
+    from warehouse import publish as publishing
+
+LOAD, LOAD_BEFORE = "2026-11-16.1", "2026-11-15.1"
 EVENTS_A_CHILD = 20
+# Of so many events one was corrected by its source, so that two versions are kept.
+EVENTS_A_CORRECTION = 50
 # Of what fails: one standard on so many rows, and some hundred on a few each, as after a change of a supplier's extract.
 WORST_STANDARD, OTHER_STANDARDS, ROWS_OF_EACH = 300_000, 120, 200
 # Questions left to a person: of the order of one in a hundred children (docs/decisions/0005).
@@ -39,6 +45,14 @@ def settings(folder: Path) -> Path:
 
 def make(folder: str, children: int) -> dict[str, Any]:
     """A core with so many children, published for every role, and a decisions store."""
+    made = fill(folder, children)
+    publish(folder)
+    _decide(Path(folder))
+    return made
+
+
+def fill(folder: str, children: int) -> dict[str, Any]:
+    """A core with so many children, of which nothing is published yet."""
     from warehouse.engine import Warehouse
     from warehouse.keys import load_keys
 
@@ -49,11 +63,12 @@ def make(folder: str, children: int) -> dict[str, Any]:
     keys = load_keys(place / "tessera.keys", {})
     with Warehouse(place / "core.duckdb", keys) as warehouse:
         warehouse.con.execute(_NIGHT)
-        for statement in (_LINKS, _PERSONS, _HOUSEHOLDS, _EVENTS, _SPANS, _QUESTIONS, _FAILURES, _SPELLS, _RESULTS):
+        for statement in (
+            _LINKS, _PERSONS, _HOUSEHOLDS, _RELATIONSHIPS, _EVENTS, _CORRECTIONS, _SPANS, _ATTENDANCE, _QUESTIONS, _FAILURES, _SPELLS,
+            _RESULTS,
+        ):  # fmt: skip
             warehouse.con.execute(statement)
         warehouse.con.execute("CHECKPOINT")
-    publish(folder)
-    _decide(place)
     return made
 
 
@@ -65,13 +80,15 @@ def publish(folder: str) -> dict[str, Any]:
 
     place = Path(folder)
     keys = load_keys(place / "tessera.keys", {})
-    feeds: list[publishing.ConfiguredFeed] = [
-        {"agency": agency, "feed": feed, "expect_days": 2, "configured": True} for agency, feed in _FEEDS
-    ]
     began = dt.datetime.now(dt.UTC)
     with Warehouse(place / "core.duckdb", keys) as warehouse:
-        publishing.publish(warehouse, place / "marts", keys, load_id=LOAD, keep=1, feeds=feeds)
+        publishing.publish(warehouse, place / "marts", keys, load_id=LOAD, keep=1, feeds=feeds())
     return {"seconds": (dt.datetime.now(dt.UTC) - began).total_seconds()}
+
+
+def feeds() -> list[publishing.ConfiguredFeed]:
+    """The feeds of the hub, as a night hands them to publish()."""
+    return [{"agency": agency, "feed": feed, "expect_days": 2, "configured": True} for agency, feed in _FEEDS]
 
 
 def accounts(folder: str, roles: dict[str, str], password: str) -> dict[str, Any]:
@@ -147,8 +164,9 @@ def _decide(place: Path) -> None:
 
 
 _NIGHT = f"""
-    INSERT INTO night BY NAME SELECT '{LOAD}' AS load_id, 1 AS load_seq, DATE '2026-11-16' AS date, TIMESTAMP '2026-11-16 02:00' AS started_at,
-        TIMESTAMP '2026-11-16 03:00' AS finished_at, 'published' AS status;
+    INSERT INTO night BY NAME SELECT day || '.1' AS load_id, seq AS load_seq, CAST(day AS DATE) AS date,
+        CAST(day AS DATE) + INTERVAL 2 HOUR AS started_at, CAST(day AS DATE) + INTERVAL 3 HOUR AS finished_at, 'published' AS status
+    FROM (VALUES ('{LOAD_BEFORE[:10]}', 1), ('{LOAD[:10]}', 2)) AS nights (day, seq);
     INSERT INTO feed_load BY NAME SELECT '{LOAD}' AS load_id, split_part(f, '.', 1) AS agency, split_part(f, '.', 2) AS feed,
         TIMESTAMP '2026-11-16 02:00' AS started_at, TIMESTAMP '2026-11-16 02:10' AS finished_at, 9 AS received, 9 AS landed, 0 AS unchanged,
         0 AS superseded, 0 AS quarantined, 0 AS refused, 'loaded' AS status
@@ -172,18 +190,49 @@ _LINEAGE = (
     "agency, feed, source_person_id AS source_key, load_id, TIMESTAMP '2026-11-15 20:00' AS extracted_at, "
     "TIMESTAMP '2026-11-16 02:10' AS loaded_at"
 )
+# What is written down of an event: three of these, in any order. Appointments and attendances have a title alone.
+_SENTENCES = (
+    "Seen at home with the family.", "Spoke of school and of friends.", "Would not say where the bruise came from.", "Mother was out.",
+    "The house was cold and there was little food.", "Was late again and had not eaten.", "Asked not to be sent back this evening.",
+    "Father says that the plan is kept to.", "A neighbour had heard shouting.", "Played with the younger children and laughed.",
+    "No answer at the door; a card was left.", "Agreed to come to the next appointment.", "The dog is new and was said to bite.",
+    "Weight and height were taken.", "The school will ring tomorrow.", "Grandmother has the children at weekends.",
+)  # fmt: skip
+_RELATIONSHIPS = f"""
+    INSERT INTO relationship BY NAME
+    SELECT record_id, other AS other_record_id, 'sibling' AS relationship, true AS same_household, {_LINEAGE},
+           'bench:tie:' || record_id AS raw_row_id
+    FROM (SELECT *, lead(record_id) OVER (PARTITION BY agency, family_name, postcode ORDER BY record_id) AS other FROM person_record)
+    WHERE other IS NOT NULL AND postcode IS NOT NULL"""
 _EVENTS = f"""
     INSERT INTO event BY NAME
+    WITH said AS (SELECT {list(_SENTENCES)} AS sentences),
+    told AS (
+        SELECT person_record.*, n, hash(record_id, n) AS h
+        FROM person_record, range({EVENTS_A_CHILD // 2}) r(n)
+        -- The first record of a child, and what there is of the second: two thirds of children have one, and of a third half as much.
+        WHERE n < CASE right(source_person_id, 1) WHEN '0' THEN {EVENTS_A_CHILD // 2} WHEN '3' THEN 0 ELSE {3 * EVENTS_A_CHILD // 8} END
+    )
     SELECT md5(record_id || n) AS event_id, record_id,
-           ['health_contact', 'note', 'visit', 'was_not_brought', 'ed_attendance', 'contact', 'referral', 'ppn'][1 + (hash(record_id, n) % 8)::INT]
-               AS event_type,
-           TIMESTAMP '2016-01-01' + INTERVAL (hash(record_id, n, 'at') % 95000) HOUR AS occurred_from, 'instant' AS occurred_precision,
-           ['fact', 'professional_opinion', 'unease', 'child_voice'][1 + (hash(record_id, n, 'kind') % 4)::INT] AS statement_kind,
-           'Seen at home' AS title, repeat('Seen at home with the family; spoke of school and of friends. ', 3) || n AS narrative,
+           ['health_contact', 'note', 'visit', 'was_not_brought', 'ed_attendance', 'contact', 'referral', 'ppn'][1 + (h % 8)::INT] AS event_type,
+           TIMESTAMP '2016-01-01' + INTERVAL (hash(h, 'at') % 95000) HOUR AS occurred_from, 'instant' AS occurred_precision,
+           ['fact', 'professional_opinion', 'unease', 'child_voice'][1 + (hash(h, 'kind') % 4)::INT] AS statement_kind,
+           'Written down by team ' || (h % 97) || ' of ' || agency AS title,
+           if(h % 8 IN (1, 2, 5, 7), concat_ws(' ', sentences[1 + ((h >> 8) % 16)::INT], sentences[1 + ((h >> 16) % 16)::INT],
+               sentences[1 + ((h >> 24) % 16)::INT], 'Case note', h % 100000), NULL) AS narrative,
            'duty' AS reported_by_role, {_LINEAGE}, 'bench:event:' || record_id || n AS raw_row_id
-    FROM person_record, range({EVENTS_A_CHILD // 2}) r(n)
-    -- The first record of a child, and what there is of the second: two thirds of children have one, and of a third half as much.
-    WHERE n < CASE right(source_person_id, 1) WHEN '0' THEN {EVENTS_A_CHILD // 2} WHEN '3' THEN 0 ELSE {3 * EVENTS_A_CHILD // 8} END"""
+    FROM told, said"""
+_CORRECTIONS = f"""
+    INSERT INTO event BY NAME
+    SELECT * REPLACE ('{LOAD_BEFORE}' AS load_id, loaded_at - INTERVAL 1 DAY AS loaded_at, loaded_at AS superseded_at, title || '?' AS title)
+    FROM event WHERE hash(event_id, 'corrected') % {EVENTS_A_CORRECTION} = 0"""
+_ATTENDANCE = f"""
+    INSERT INTO attendance BY NAME
+    SELECT record_id, '8' || (660000 + hash(record_id, 'school') % 300) AS school, DATE '2026-11-09' + d::INT AS session_date, session,
+           if(hash(record_id, d) % 20 = 0, 'I', if(session = 'AM', '/', chr(92))) AS mark,
+           if(hash(record_id, d) % 20 = 0, 'authorised', 'present') AS meaning, {_LINEAGE},
+           'bench:mark:' || record_id || ':' || d || session AS raw_row_id
+    FROM person_record, range(5) r(d), (VALUES ('AM'), ('PM')) AS sessions (session) WHERE agency = 'school'"""
 _SPANS = f"""
     INSERT INTO span BY NAME
     SELECT md5('span' || record_id) AS span_id, record_id, ['enrolment', 'child_protection_plan'][1 + (hash(record_id) % 50 = 0)::INT] AS kind,

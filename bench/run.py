@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.isolated import BenchFailed
 from bench.results import PATH, write, written
 
-BENCHES = ("census", "cin", "ssda903", "columns", "night", "delta", "linkage", "console")
+BENCHES = ("census", "cin", "ssda903", "columns", "night", "delta", "linkage", "publish", "console")
 
 
 def main() -> int:
@@ -25,7 +25,9 @@ def main() -> int:
         "--only", nargs="+", choices=BENCHES, default=list(BENCHES), metavar="NAME", help=", ".join(BENCHES)
     )
     arguments.add_argument("--quick", action="store_true", help="smaller inputs, one repeat; nothing is written down")
-    arguments.add_argument("--large", action="store_true", help="linkage: five million records too; half an hour")
+    arguments.add_argument(
+        "--large", action="store_true", help="linkage: five million records too; publish: a million children; an hour"
+    )
     chosen = arguments.parse_args()
     results, failed = [], []
     for name in BENCHES:
@@ -33,7 +35,7 @@ def main() -> int:
             continue
         work, start = Path(tempfile.mkdtemp(prefix=f"tessera-bench-{name}-")), time.perf_counter()
         try:
-            larger = {"large": True} if chosen.large and name == "linkage" else {}
+            larger = {"large": True} if chosen.large and name in ("linkage", "publish") else {}
             result = import_module(f"bench.{name}").measure(work, quick=chosen.quick, **larger)
         except BenchFailed as error:
             failed.append(name)

@@ -158,7 +158,7 @@ def publish(
     with _no_values_in_errors(), _cursor(warehouse) as con:
         _set_protection(con, keys, policy)
         types = _prepare(con, load_id, feeds, sealed, acts, verdicts, asked)
-        policy.check(types)
+        policy.check(_without_bookkeeping(types))
         _compute_shared_views(con, policy, types)
         files = {role: _build(con, marts_dir, keys, policy, role, version, types) for role in policy.roles}
     kept = (replace(before, previous=()), *before.previous)[: keep - 1] if before else ()
@@ -334,12 +334,24 @@ def _prepare(
     if not con.execute("SELECT count(*) FROM published_night").fetchall()[0][0]:
         raise PublishError(f"load {load_id!r} is not in the warehouse's nights; publish one that was run")
     _raise_signals(con)
-    types = {}
+    types: dict[str, dict[str, str]] = {view.name: {} for view in views()}
     for view in views():
         con.execute(f"CREATE TEMP VIEW mart_{view.name} AS {view.sql}")
-        described = con.execute(f"DESCRIBE mart_{view.name}").fetchall()
-        types[view.name] = {row[0]: row[1] for row in described if row[0] not in _BOOKKEEPING[2:]}
+    # Asked of the catalogue at once: each DESCRIBE would have DuckDB plan its view once more.
+    for view_name, column, type_ in con.execute(
+        "SELECT table_name[6:], column_name, data_type FROM duckdb_columns() "
+        "WHERE database_name = 'temp' AND starts_with(table_name, 'mart_') ORDER BY table_name, column_index"
+    ).fetchall():
+        types[view_name][column] = type_
     return types
+
+
+def _without_bookkeeping(types: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """What the policy may name: of a history, from when to when each row was known is all it may show."""
+    return {
+        view: {column: type_ for column, type_ in columns.items() if column not in _BOOKKEEPING[2:]}
+        for view, columns in types.items()
+    }
 
 
 def _raise_signals(con: duckdb.DuckDBPyConnection) -> None:
@@ -348,9 +360,9 @@ def _raise_signals(con: duckdb.DuckDBPyConnection) -> None:
         "CREATE TEMP TABLE raised_signal "
         "(rule VARCHAR, person_id VARCHAR, about VARCHAR, raised_on DATE, evidence VARCHAR[], explanation VARCHAR)"
     )
-    con.execute("CREATE TEMP TABLE signal_rule (rule VARCHAR)")
+    names = [rule.name for rule in signal_rules()]
+    con.execute("CREATE TEMP TABLE signal_rule AS SELECT unnest(?::VARCHAR[]) AS rule", [names])
     for rule in signal_rules():
-        con.execute("INSERT INTO signal_rule VALUES (?)", [rule.name])
         con.execute(f"INSERT INTO raised_signal BY NAME SELECT ? AS rule, * FROM ({rule.sql})", [rule.name])
 
 
@@ -410,10 +422,11 @@ def _fill(con: duckdb.DuckDBPyConnection, policy: Policy, role: str, types: Mapp
     shown = [view for view in views() if view.name in policy.role(role).views]
     for view in shown:
         source = f"mart_{view.name}"
-        _find_common_values(con, policy.common_values(role, view.name, source))
+        if common := policy.common_values(role, view.name, source):
+            con.execute(f"CREATE OR REPLACE TEMP TABLE common_value AS {common}")
         expressions = policy.select_list(role, view.name, types[view.name])
         keeps_history = _KNOWN_FROM in types[view.name]
-        bookkeeping = _bookkeeping(con, source) if keeps_history else []
+        bookkeeping = [column for column in _BOOKKEEPING if column in types[view.name]] if keeps_history else []
         select = [f'{sql} AS "{column}"' for column, sql in expressions.items()] + bookkeeping
         order = [f'"{column}"' for column in view.sorted_by if column in expressions]
         if keeps_history:
@@ -431,18 +444,6 @@ def _fill(con: duckdb.DuckDBPyConnection, policy: Policy, role: str, types: Mapp
         if _KNOWN_FROM in types[view.name]:
             _keep_history(con, view.name, names)
         _comment(con, view, names, policy, role, history=_KNOWN_FROM in types[view.name])
-
-
-def _find_common_values(con: duckdb.DuckDBPyConnection, select: str | None) -> None:
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE common_value AS "
-        + (select or "SELECT NULL::VARCHAR AS column_name, NULL::VARCHAR AS value LIMIT 0")
-    )
-
-
-def _bookkeeping(con: duckdb.DuckDBPyConnection, source: str) -> list[str]:
-    described = {row[0] for row in con.execute(f"DESCRIBE {source}").fetchall()}
-    return [column for column in _BOOKKEEPING if column in described]
 
 
 def _keep_history(con: duckdb.DuckDBPyConnection, view: str, names: Sequence[str]) -> None:

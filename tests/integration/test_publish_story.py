@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import datetime as dt
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -406,3 +407,12 @@ def test_columns_are_explained_inside_the_mart(story: Story) -> None:
     assert story.ask("analyst", "SELECT comment FROM duckdb_columns() WHERE column_name = 'birth_date' LIMIT 1")[0][
         "comment"
     ].endswith("(first of the month)")
+
+
+def test_the_questions_analysts_begin_with_can_be_asked(story: Story) -> None:
+    page = (Path(__file__).parents[2] / "docs/analysts.md").read_text(encoding="utf-8")
+    questions = re.findall(r"```sql\n((?:.+\n)+)```", page)
+    assert len(questions) == 10
+    empty = [question for question in questions if not story.ask("analyst", question)]
+    # Nobody in the story is under a plan, referred, or twice not brought.
+    assert len(empty) <= 3, empty

@@ -25,7 +25,9 @@ _RETURN = pytest.param(
 )
 
 
-@pytest.mark.parametrize("name", ["census", "cin", "columns", "night", "delta", "linkage", "console", _RETURN])
+@pytest.mark.parametrize(
+    "name", ["census", "cin", "columns", "night", "delta", "linkage", "publish", "console", _RETURN]
+)
 def test_a_bench_measures_and_prints_its_table(name: str) -> None:
     before = RESULTS.read_bytes() if RESULTS.exists() else None
     command = [sys.executable, "-m", "bench.run", "--quick", "--only", name]

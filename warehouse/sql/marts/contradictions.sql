@@ -25,10 +25,10 @@ disputed_statuses AS (
         attribute,
         list({
             'agency': agency,
-            'value': value,
             'record_id': record_id,
+            'value': value,
             'recorded_at': recorded_at
-        } ORDER BY agency, record_id, value) AS "values",
+        }) AS said,
         max(arrived_seq) AS load_seq
     FROM statuses
     GROUP BY person_id, attribute
@@ -57,10 +57,10 @@ disputed AS (
         attribute,
         list({
             'agency': agency,
-            'value': value,
             'record_id': record_id,
+            'value': value,
             'recorded_at': recorded_at
-        } ORDER BY agency, record_id, value) AS "values"
+        }) AS said
     FROM stated
     SEMI JOIN differing USING (person_id, attribute)
     WHERE is_current
@@ -83,17 +83,23 @@ seconds AS (
 ),
 
 found AS (
-    SELECT disputed.person_id, disputed.attribute, disputed."values", seconds.load_seq
+    SELECT disputed.person_id, disputed.attribute, disputed.said, seconds.load_seq
     FROM disputed
     INNER JOIN seconds ON disputed.person_id = seconds.person_id AND disputed.attribute = seconds.attribute
     UNION ALL
-    SELECT person_id, attribute, "values", load_seq FROM disputed_statuses
+    SELECT person_id, attribute, said, load_seq FROM disputed_statuses
 )
 
 SELECT
     found.person_id,
     found.attribute,
-    found."values",
+    -- Sorted here: ORDER BY within list() has DuckDB sort each of a million groups by itself.
+    list_transform(
+        list_sort(found.said),
+        lambda item: {
+            'agency': item.agency, 'value': item.value, 'record_id': item.record_id, 'recorded_at': item.recorded_at
+        }
+    ) AS "values",
     loads.load_id AS first_seen_load,
     'open' AS status,
     protected_people.person_id IS NOT NULL AS address_protected

@@ -10,16 +10,29 @@ WITH pairs AS (
     SELECT record_id_a, record_id_b FROM asked_pair
 ),
 
+-- What other records say is not looked at: of a million children few are asked about.
+asked AS (
+    SELECT record_id_a AS record_id FROM pairs
+    UNION
+    SELECT record_id_b FROM pairs
+),
+
 records AS (
-    SELECT * FROM current_record
+    SELECT current_record.* FROM current_record SEMI JOIN asked ON current_record.record_id = asked.record_id
 ),
 
 names AS (
-    SELECT record_id, given_names, family_name FROM person_name WHERE superseded_at IS NULL
+    SELECT person_name.record_id, person_name.given_names, person_name.family_name
+    FROM person_name
+    SEMI JOIN asked ON person_name.record_id = asked.record_id
+    WHERE person_name.superseded_at IS NULL
 ),
 
 addresses AS (
-    SELECT record_id, postcode FROM person_address WHERE superseded_at IS NULL
+    SELECT person_address.record_id, person_address.postcode
+    FROM person_address
+    SEMI JOIN asked ON person_address.record_id = asked.record_id
+    WHERE person_address.superseded_at IS NULL
 ),
 
 protected AS (

@@ -11,6 +11,19 @@ WITH families AS (
     ) AS named (event_type, family)
 ),
 
+-- Most events are of a kind that one feed of their agency tells alone: they are not looked at any further.
+told_by AS (
+    SELECT DISTINCT agency, feed, event_type FROM event
+),
+
+told_twice AS (
+    SELECT told_by.agency, coalesce(families.family, told_by.event_type) AS family
+    FROM told_by
+    LEFT JOIN families ON told_by.event_type = families.event_type
+    GROUP BY ALL
+    HAVING min(told_by.feed) <> max(told_by.feed)
+),
+
 events AS (
     SELECT
         event.rowid AS event_row,
@@ -24,6 +37,7 @@ events AS (
         coalesce(event.superseded_at, TIMESTAMP 'infinity') AS known_until
     FROM event
     LEFT JOIN families ON event.event_type = families.event_type
+    SEMI JOIN told_twice ON event.agency = told_twice.agency AND coalesce(families.family, event.event_type) = told_twice.family
     WHERE event.occurred_from IS NOT NULL AND coalesce(event.occurred_precision, 'day') IN ('instant', 'day')
 ),
 

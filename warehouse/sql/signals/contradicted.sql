@@ -1,8 +1,13 @@
 -- contradicted: Two agencies' data say opposite things about a plan, about care, about what was agreed with the family, or about school.
 -- why: Somebody is relying on the one that is wrong. What is believed of a child should not depend on whom one asks.
 -- goes: when they agree.
-WITH statuses AS (
-    SELECT * FROM stated_status
+WITH differing AS (
+    SELECT person_id, attribute FROM stated_status GROUP BY person_id, attribute HAVING min(compared) <> max(compared)
+),
+
+-- Words are put together only where they differ: it is done for each child by itself.
+statuses AS (
+    SELECT stated_status.* FROM stated_status SEMI JOIN differing USING (person_id, attribute)
 )
 
 SELECT
@@ -14,4 +19,3 @@ SELECT
     || string_agg(agency || ' says ' || value, '; ' ORDER BY agency, value) AS explanation
 FROM statuses
 GROUP BY person_id, attribute
-HAVING min(compared) <> max(compared)

@@ -17,9 +17,18 @@ visits_are_sent AS (
     SELECT 1 AS sent FROM current_event WHERE event_type = 'visit' LIMIT 1
 ),
 
+-- Marks and events of everybody else are left alone: there are millions.
+watched_links AS (
+    SELECT known_link.record_id, known_link.person_id
+    FROM known_link
+    SEMI JOIN watched ON known_link.person_id = watched.person_id
+    WHERE known_link.is_current
+),
+
 seen_by_somebody AS (
-    SELECT person_id, happened_on AS seen_on
+    SELECT current_event.person_id, current_event.happened_on AS seen_on
     FROM current_event
+    SEMI JOIN watched ON current_event.person_id = watched.person_id
     WHERE
         child_present = 'Y'
         OR event_type IN (
@@ -27,9 +36,9 @@ seen_by_somebody AS (
             'ed_attendance', 'admission', 'health_check', 'found', 'immunisation_given'
         )
     UNION ALL
-    SELECT known_link.person_id, attendance.session_date AS seen_on
+    SELECT watched_links.person_id, attendance.session_date AS seen_on
     FROM attendance
-    INNER JOIN known_link ON attendance.record_id = known_link.record_id AND known_link.is_current
+    INNER JOIN watched_links ON attendance.record_id = watched_links.record_id
     WHERE attendance.superseded_at IS NULL AND attendance.meaning = 'present'
 ),
 
