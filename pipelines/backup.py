@@ -27,7 +27,7 @@ from pipelines.night import locked
 from pipelines.settings import Settings
 from pipelines.verify import verify
 from warehouse.journal import Head
-from warehouse.keys import STORES, Keys, load_keys
+from warehouse.keys import STORES, Keys, load_keys, next_of
 
 _CORE, _DECISIONS = "core.duckdb", "decisions.sqlite"
 _FOLDERS = ("landing", "models")
@@ -64,6 +64,11 @@ def make(settings: Settings, environ: dict[str, str], folder: Path, *, now: dt.d
     with locked(settings):
         erasing.carry_out(settings, environ)
         with open_line(settings, environ) as line:
+            if rotating := [store for store in STORES if next_of(store) in line.keys.values]:
+                raise BackupError(
+                    f"the key of {', '.join(rotating)} is being replaced, and part of it is under the one, part under the other; first "
+                    f"finish: tessera keys rotate --store {rotating[0]}"
+                )
             line.con.execute("CHECKPOINT core")
             said = _said(line, now)
             erasures = line.erasures.sealed()

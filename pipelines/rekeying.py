@@ -1,7 +1,7 @@
-"""A new key for the core: its file is written anew under it, and killed at any instant either the old key or the new one opens it.
+"""A new key for the core or landing: files are written anew under it; killed at any instant, either the old key or the new one opens each.
 
-The new key stands in the key file beside the old one before anything is written under it, and takes its place once the core is. What must
-not live here: reading and writing the key file (warehouse/keys.py).
+The new key stands in the key file beside the old one before anything is written under it, and takes its place once everything is. What must
+not live here: reading and writing the key file (warehouse/keys.py), and how a landed file is encrypted (warehouse/landing.py).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from pipelines.settings import Settings
 from warehouse import engine, keys
+from warehouse.landing import Landing
 
 
 def rotate_core(settings: Settings, environ: Mapping[str, str]) -> None:
@@ -24,6 +25,20 @@ def rotate_core(settings: Settings, environ: Mapping[str, str]) -> None:
             write_anew(settings, known, known.text(keys.next_of("core")))
         (settings.data_path / "core.before-rebuild.duckdb").unlink(missing_ok=True)  # under the old key
     keys.take_next(settings.keys_path, "core")
+
+
+def rotate_landing(settings: Settings, environ: Mapping[str, str]) -> int:
+    """Gives landing a new key, or finishes what a killed run began; returns how many files were written anew. The caller holds the lock.
+
+    Until it is finished everything lands under the new key, and what landed before is read with the one that opens it. Raises KeyFileError
+    where the key comes from the environment, LandingError where no key opens a file; both keys are kept then.
+    """
+    known = keys.prepare_next(settings.keys_path, environ, "landing", data=settings.data_path)
+    written = Landing(settings.landing_path, *known.raw_of_files("landing")).write_anew()
+    if os.name == "posix":  # the names of thousands of files must outlive a power cut before the old key may go
+        os.sync()
+    keys.take_next(settings.keys_path, "landing")
+    return written
 
 
 def write_anew(settings: Settings, known: keys.Keys, key: str) -> None:

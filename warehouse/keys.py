@@ -52,6 +52,11 @@ class Keys:
         """32 bytes derived from the key, whatever text a deployment chose as its key."""
         return hashlib.sha256(self.text(store).encode()).digest()
 
+    def raw_of_files(self, store: str) -> tuple[bytes, ...]:
+        """As raw(), of every key that files of the store may be under: while it is being replaced, the next one first."""
+        names = (next_of(store), store) if next_of(store) in self.values else (store,)
+        return tuple(self.raw(name) for name in names)
+
     def pseudonym_salt(self, role: str) -> str:
         """A secret for keyed pseudonyms of one mart; another mart's pseudonyms cannot be compared with it."""
         return hmac.new(self.raw("identity"), f"pseudonym:{role}".encode(), hashlib.sha256).hexdigest()

@@ -15,8 +15,9 @@ import os
 import secrets
 import struct
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,12 @@ class Landed:
 
 
 class Landing:
-    """The landing store of one deployment."""
+    """The landing store of one deployment. What is written is under `key`; what is read may be under a former one."""
 
-    def __init__(self, root: Path, key: bytes) -> None:
+    def __init__(self, root: Path, key: bytes, *former: bytes) -> None:
         self.root = root
         self._cipher = AESGCM(key)
+        self._ciphers = (self._cipher, *(AESGCM(each) for each in former))
         # Erasures that stand: of a file that was redacted for others, the bytes are taken again when they come again.
         self.standing: frozenset[str] = frozenset()
 
@@ -144,7 +146,7 @@ class Landing:
         path = self.root / "ledger" / load_id
         if not path.exists():
             return None
-        with io.BufferedReader(LandedReader(path, self._cipher), buffer_size=CHUNK) as file:
+        with io.BufferedReader(LandedReader(path, *self._ciphers), buffer_size=CHUNK) as file:
             (length,) = struct.unpack(">I", file.read(4))
             return {name: file.read(size) for name, size in json.loads(file.read(length)).items()}
 
@@ -154,7 +156,7 @@ class Landing:
 
     def open(self, sha256: str) -> io.BufferedReader:
         """The plain bytes, decrypted as they are read; seekable."""
-        return io.BufferedReader(LandedReader(self.path(sha256), self._cipher), buffer_size=CHUNK)
+        return io.BufferedReader(LandedReader(self.path(sha256), *self._ciphers), buffer_size=CHUNK)
 
     def read(self, sha256: str) -> bytes:
         with self.open(sha256) as file:
@@ -166,26 +168,31 @@ class Landing:
     def write_manifest(self, load_id: str, feed: str, manifest: dict[str, Any]) -> None:
         folder = self.root / "manifests" / load_id
         folder.mkdir(parents=True, exist_ok=True)
+        self._seal_manifest(folder / feed, json.dumps(manifest, sort_keys=True).encode())
+
+    def _seal_manifest(self, path: Path, plain: bytes) -> None:
         nonce = secrets.token_bytes(12)
-        content = nonce + self._cipher.encrypt(nonce, json.dumps(manifest, sort_keys=True).encode(), feed.encode())
-        temporary = folder / f".{feed}.{secrets.token_hex(4)}"
+        content = nonce + self._cipher.encrypt(nonce, plain, path.name.encode())
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(folder / feed)
+        temporary.replace(path)
 
     def read_manifest(self, load_id: str, feed: str) -> dict[str, Any] | None:
         path = self.root / "manifests" / load_id / feed
         if not path.exists():
             return None
-        content = path.read_bytes()
-        try:
-            plain = self._cipher.decrypt(content[:12], content[12:], feed.encode())
-        except InvalidTag as error:
-            raise LandingError(f"manifest of {feed} in load {load_id}: damaged, or another landing key") from error
-        manifest: dict[str, Any] = json.loads(plain)
+        manifest: dict[str, Any] = json.loads(self._open_manifest(path, *self._ciphers))
         return manifest
+
+    def _open_manifest(self, path: Path, *ciphers: AESGCM) -> bytes:
+        content = path.read_bytes()
+        for cipher in ciphers:
+            with suppress(InvalidTag):
+                return cipher.decrypt(content[:12], content[12:], path.name.encode())
+        raise LandingError(f"manifest of {path.name} in load {path.parent.name}: damaged, or another landing key")
 
     def manifests(self) -> Iterator[tuple[str, str]]:
         """(load_id, feed) of every manifest, in order of load."""
@@ -194,16 +201,40 @@ class Landing:
                 if not path.name.startswith("."):
                     yield folder.name, path.name
 
+    def write_anew(self) -> int:
+        """Puts whatever is under a former key under the present one, file by file, each whole or not at all; how many there were.
+
+        Raises LandingError at a file that none of the keys opens, which is left as it is.
+        """
+        self.discard_incoming()
+        written = 0
+        for path in sorted((*self.root.glob("[0-9a-f][0-9a-f]/*"), *self.root.glob("ledger/*"))):
+            if not LandedReader.opens(path, self._cipher):
+                with LandedReader(path, *self._ciphers) as file:
+                    plain = iter(partial(file.read, CHUNK), b"")
+                    with self._written(file.magic, plain, file.bound_to) as (temporary, _):
+                        file.close()
+                        temporary.replace(path)
+                written += 1
+        for load_id, feed in self.manifests():
+            path = self.root / "manifests" / load_id / feed
+            try:
+                self._open_manifest(path, self._cipher)
+            except LandingError:
+                self._seal_manifest(path, self._open_manifest(path, *self._ciphers))
+                written += 1
+        return written
+
     def discard_incoming(self) -> None:
         """Removes what a killed night left half written; it is encrypted and was never referred to."""
-        for path in self.root.glob(".incoming-*"):
+        for path in (*self.root.glob(".incoming-*"), *self.root.glob("manifests/*/.*")):
             path.unlink(missing_ok=True)
 
 
 class LandedReader(io.RawIOBase):
-    """Decrypts chunk by chunk; keeps only the current chunk in memory."""
+    """Decrypts chunk by chunk, with that of the ciphers which opens the file; keeps only the current chunk in memory."""
 
-    def __init__(self, path: Path, cipher: AESGCM) -> None:
+    def __init__(self, path: Path, *ciphers: AESGCM) -> None:
         try:
             self._file = path.open("rb")
         except FileNotFoundError as error:
@@ -214,9 +245,20 @@ class LandedReader(io.RawIOBase):
         if head[: len(_MAGIC)] not in (_MAGIC, _REDACTED):
             raise LandingError(f"landed file {path.name[:16]} is damaged; restore it from backup")
         self.size: int = struct.unpack(">Q", head[8:16])[0]
-        self._salt, self._cipher, self._name = head[16:24], cipher, path.name
-        self._bound_to = path.name.encode() if head[: len(_MAGIC)] == _REDACTED else b""
+        self.magic = head[: len(_MAGIC)]
+        self.bound_to = path.name.encode() if self.magic == _REDACTED else b""
+        self._salt, self._ciphers, self._name = head[16:24], ciphers, path.name
         self._position, self._chunk_index, self._chunk = 0, -1, b""
+
+    @classmethod
+    def opens(cls, path: Path, cipher: AESGCM) -> bool:
+        """Whether the file was written under this key."""
+        with cls(path, cipher) as file:
+            try:
+                file._load(0)
+            except LandingError:
+                return False
+        return True
 
     def readable(self) -> bool:
         return True
@@ -247,14 +289,13 @@ class LandedReader(io.RawIOBase):
         last = (index + 1) * CHUNK >= self.size
         self._file.seek(_HEADER + index * (CHUNK + _TAG))
         sealed = self._file.read(CHUNK + _TAG)
-        try:
-            bound = (b"last" if last else b"more") + self._bound_to
-            self._chunk = self._cipher.decrypt(_nonce(self._salt, index), sealed, bound)
-        except InvalidTag as error:
-            raise LandingError(
-                f"landed file {self._name[:16]} does not open: damaged, or the landing key is another one"
-            ) from error
-        self._chunk_index = index
+        bound = (b"last" if last else b"more") + self.bound_to
+        for cipher in self._ciphers:
+            with suppress(InvalidTag):
+                self._chunk = cipher.decrypt(_nonce(self._salt, index), sealed, bound)
+                self._chunk_index, self._ciphers = index, (cipher,)
+                return
+        raise LandingError(f"landed file {self._name[:16]} does not open: damaged, or the landing key is another one")
 
     def close(self) -> None:
         self._file.close()

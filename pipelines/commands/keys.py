@@ -15,6 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="The keys of stores.")
 
 class Rotatable(StrEnum):
     core = "core"
+    landing = "landing"
 
 
 @app.callback()
@@ -26,14 +27,18 @@ def _group() -> None:
 def rotate(
     store: Annotated[Rotatable, typer.Option(help="Whose key is replaced.")], config: Config = DEFAULT_CONFIG
 ) -> None:
-    """Writes the core anew under a new key, while marts are served. Killed, run it again: until then either key opens it."""
+    """Writes the core, or all that landed, anew under a new key while marts are served. Killed, run it again: till then both are kept."""
     from pipelines.night import locked
-    from pipelines.rekeying import rotate_core
+    from pipelines.rekeying import rotate_core, rotate_landing
 
     settings = settings_of(config)
     with locked(settings):
-        rotate_core(settings, dict(os.environ))
+        if store is Rotatable.core:
+            rotate_core(settings, dict(os.environ))
+        else:
+            written = rotate_landing(settings, dict(os.environ))
+            out.print(f"{written:,} landed files and manifests were written anew.")
     out.print(
-        f"The {store} has a new key. Keep a copy of the key file where the data is not; backups made before open with the old one alone: "
+        f"{store} has a new key. Keep a copy of the key file where the data is not; backups made before open with the old one alone: "
         "keep that as long as they are kept."
     )

@@ -1,4 +1,4 @@
-"""A new key for the core, killed at every write: the old key or the new one opens it, and the next run finishes."""
+"""A new key for the core and for landing, killed at every write: the old key or the new one opens it, and the next run finishes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from pipelines.line import open_line
-from pipelines.rekeying import rotate_core
+from pipelines.rekeying import rotate_core, rotate_landing
 from pipelines.settings import Settings
 from warehouse.engine import WarehouseError, attach, connect
 from warehouse.keys import KeyFileError, load_keys
+from warehouse.landing import CHUNK, LandedReader, Landing, LandingError
 
 # Kills the process just before its nth change of a name on disk: key file, core, key file.
 KILLED = """
@@ -77,3 +79,90 @@ def test_killed_before_any_of_its_writes_it_opens_and_the_next_run_finishes(sett
 def test_a_key_from_the_environment_is_not_replaced(settings: Settings) -> None:
     with pytest.raises(KeyFileError, match="TESSERA_KEY_CORE"):
         rotate_core(settings, {"TESSERA_KEY_CORE": "x"})
+
+
+# Rotates landing's key in a child that is killed before its first change of a name on disk, its second, and so on to the end; each time
+# reads all there is, finishes, and reads it again. Prints how often it was killed.
+KILLED_AT_EACH = """
+import os, pathlib, shutil, signal, sys
+from pipelines.rekeying import rotate_landing
+from pipelines.settings import Settings
+from warehouse.keys import load_keys
+from warehouse.landing import Landing
+
+def content(settings):
+    landing = Landing(settings.landing_path, *load_keys(settings.keys_path, {}).raw_of_files("landing"))
+    files = [path.name for path in settings.landing_path.glob("[0-9a-f][0-9a-f]/*")]
+    return {
+        "files": {name: landing.redacted(name) if landing.is_redacted(name) else landing.read(name) for name in sorted(files)},
+        "ledger": landing.ledger("2"),
+        "manifests": {of: landing.read_manifest(*of) for of in landing.manifests()},
+    }
+
+def killed_before(at):
+    replace = pathlib.Path.replace
+    def counted(self, target):
+        nonlocal at
+        at -= 1
+        if at == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return replace(self, target)
+    pathlib.Path.replace = counted
+
+before, at, killed = content(Settings.model_validate({"base": sys.argv[1], "sources": {}})), 0, True
+assert before["files"] and before["ledger"] and before["manifests"]
+while killed:
+    at += 1
+    folder = pathlib.Path(sys.argv[2]) / str(at)
+    shutil.copytree(sys.argv[1], folder)
+    settings = Settings.model_validate({"base": folder, "sources": {}})
+    child = os.fork()
+    if child == 0:
+        killed_before(at)
+        rotate_landing(settings, {})
+        os._exit(0)
+    killed = os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    assert content(settings) == before
+    rotate_landing(settings, {})
+    assert content(settings) == before
+    assert "landing.next" not in settings.keys_path.read_text()
+    assert not list(settings.landing_path.rglob(".*"))
+print(at - 1)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the child is made by fork")
+def test_a_new_key_of_landing_killed_before_any_of_its_writes_loses_nothing(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"base": tmp_path / "one", "sources": {}})
+    old = load_keys(settings.keys_path, {}).raw("landing")
+    landing = Landing(settings.landing_path, old)
+    landing.put([b"x" * (CHUNK + 1)])
+    empty = landing.put([])
+    landing.redact(landing.put([b"to be redacted"]).sha256, {"erasures": []}, {"rows": b"what is left"})
+    landing.put_ledger("2", {"person": b"P1"})
+    landing.write_manifest("1", "school.census", {"files": ["pupils.csv"]})
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_AT_EACH, str(tmp_path / "one"), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # The key file twice, three files, the ledger, the manifest.
+    assert (done.returncode, done.stdout.strip()) == (0, "7"), done.stderr
+    assert rotate_landing(settings, {}) == 5
+    for key, opens in ((old, False), (load_keys(settings.keys_path, {}).raw("landing"), True)):
+        assert LandedReader.opens(landing.path(empty.sha256), AESGCM(key)) is opens
+
+
+def test_a_landed_file_that_no_key_opens_stops_the_change_and_keeps_both_keys(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"base": tmp_path, "sources": {}})
+    landing = Landing(settings.landing_path, load_keys(settings.keys_path, {}).raw("landing"))
+    kept, damaged = landing.put([b"whole"]), landing.path(landing.put([b"damaged"]).sha256)
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    was = damaged.read_bytes()
+    with pytest.raises(LandingError, match="does not open"):
+        rotate_landing(settings, {})
+    keys = load_keys(settings.keys_path, {})
+    assert "landing.next" in keys.values and damaged.read_bytes() == was
+    assert Landing(settings.landing_path, *keys.raw_of_files("landing")).read(kept.sha256) == b"whole"
