@@ -1,4 +1,4 @@
-"""Who may sign in to the console, as which roles; and what stands between a guesser and an account.
+"""Who may sign in to the console, as which roles, by a password or at a provider; and what stands between a guesser and an account.
 
 Accounts are a journal: each row is an account as it was left by one change, sealed, and the newest counts. Whoever can write to the
 decisions store but has no key can make no account and give no role. What lives here: accounts, passwords, failed attempts. What must not:
@@ -24,7 +24,7 @@ from warehouse.journal import Journal
 from warehouse.keys import ROLES as MART_ROLES
 from warehouse.store import Cipher, Store, StoreError
 
-GOVERNANCE = "governance"
+GOVERNANCE, QUALITY = "governance", "quality"
 # Without a mart: a contributor writes what they saw and reads nothing but that it is kept.
 CONTRIBUTOR = "contributor"
 ROLES = (*MART_ROLES, CONTRIBUTOR)
@@ -58,9 +58,30 @@ class Account:
     must_change: bool = True
     disabled: bool = False
     generation: int = 0  # sessions of an earlier one are over
+    openid: bool = False  # signs in at the identity provider, and by no password
+    subject: str = field(default="", repr=False)  # whom the provider means by it, noted at the first sign-in there
 
     def has(self, roles: Iterable[str]) -> bool:
         return any(role in self.roles for role in roles)
+
+
+@dataclass(frozen=True)
+class Granted:
+    """What an identity provider grants for one session, in our words. `agencies`: None where it is not asked for them."""
+
+    roles: tuple[str, ...]
+    agencies: tuple[str, ...] | None = None
+    id_token: str = field(default="", repr=False)  # to end the session at the provider too
+
+    def of(self, account: Account) -> Account | None:
+        """The account with what both it and the provider grant; None where that is nothing."""
+        roles = tuple(role for role in account.roles if role in self.roles)
+        agencies = account.agencies
+        if self.agencies is not None:
+            agencies = tuple(agency for agency in self.agencies if not account.agencies or agency in account.agencies)
+            if not agencies:  # which would mean all of them
+                roles = tuple(role for role in roles if role != QUALITY)
+        return replace(account, roles=roles, agencies=agencies, must_change=False) if roles else None
 
 
 class Accounts:
@@ -87,7 +108,9 @@ class Accounts:
             "sign_in_id",
             sa.Column("account", sa.String(64), nullable=False),
             sa.Column("at", sa.DateTime, nullable=False),
-            sa.Column("what", sa.String(20), nullable=False),  # signed in, signed out, locked, password changed
+            sa.Column(
+                "what", sa.String(20), nullable=False
+            ),  # signed in, signed out, locked, password changed, refused
             cipher=lambda _: self._cipher,
         )
         self._attempt = sa.Table(
@@ -98,9 +121,16 @@ class Accounts:
         )
 
     def add(
-        self, name: str, roles: Iterable[str], agencies: Iterable[str], password: str, *, author: str, at: dt.datetime
+        self,
+        name: str,
+        roles: Iterable[str],
+        agencies: Iterable[str],
+        password: str | None,
+        *,
+        author: str,
+        at: dt.datetime,
     ) -> Account:
-        """Makes an account; its password is to be changed by its owner at the first sign-in."""
+        """Makes an account; its password is to be changed by its owner at the first sign-in. None: it signs in at the provider."""
         name = name.strip().lower()
         if not _NAME.fullmatch(name):
             raise AccountError(
@@ -114,16 +144,19 @@ class Accounts:
                 raise AccountError(f"no role {role!r}; there are {', '.join(ROLES)}")
         if not chosen:
             raise AccountError(f"an account needs a role; there are {', '.join(ROLES)}")
-        account = Account(name, chosen, tuple(sorted(set(agencies))), self._hash(name, password))
+        account = Account(name, chosen, tuple(sorted(set(agencies))), **self._way_in(name, password))
         return self._write(account, author, at)
 
-    def reset(self, name: str, password: str, *, author: str, at: dt.datetime) -> Account:
-        """Gives a new password, opens a disabled account again, ends its sessions and forgets its failed attempts."""
+    def reset(self, name: str, password: str | None, *, author: str, at: dt.datetime) -> Account:
+        """Gives a new password, opens a disabled account again, ends its sessions and forgets its failed attempts.
+
+        None: from now on it signs in at the provider, and whoever does so first is whom it belongs to.
+        """
         account = self._known(name)
         changed = replace(
             account,
-            password=self._hash(account.name, password),
-            must_change=True,
+            **self._way_in(account.name, password),
+            subject="",
             disabled=False,
             generation=account.generation + 1,
         )
@@ -182,6 +215,8 @@ class Accounts:
             connection.execute(self._attempt.delete().where(self._attempt.c.at < at - dt.timedelta(days=1)))
             connection.execute(self._attempt.insert().values(account=digest, at=at))
         account = self.by_digest(digest)
+        if account is not None and account.openid:  # answered as if there were none
+            account = None
         right = self._matches(self._nobody if account is None else account.password, password[:LONGEST_PASSWORD])
         right = right and len(password) <= LONGEST_PASSWORD
         if account is None or not right or account.disabled:
@@ -190,6 +225,31 @@ class Accounts:
             return None
         self._forget_failures(name)
         self.note(account, "signed in", at)
+        return account
+
+    def _way_in(self, name: str, password: str | None) -> dict[str, Any]:
+        hashed = "" if password is None else self._hash(name, password)
+        return {"password": hashed, "must_change": password is not None, "openid": password is None}
+
+    def sign_in_from_provider(self, name: str, subject: str, granted: Granted, at: dt.datetime) -> Account | None:
+        """The account that signs in at the provider under this name, if it is open and something is granted to it; else None.
+
+        The first who does so binds it to their subject there: whoever is given the same name later is somebody else.
+        """
+        name = name.strip().lower()[:80]
+        account = self.find(name)
+        if (
+            account is None
+            or not account.openid
+            or account.disabled
+            or account.subject not in ("", subject)
+            or granted.of(account) is None
+        ):
+            self.sign_ins.append([{"account": self.digest(name), "at": at, "what": "refused, provider"}])
+            return None
+        if not account.subject:
+            account = self._write(replace(account, subject=subject), account.name, at)
+        self.note(account, "signed in, provider", at)
         return account
 
     def note(self, account: Account, what: str, at: dt.datetime) -> None:

@@ -17,6 +17,7 @@ from connectors.contract import Feed
 from connectors.registry import feeds as declared_feeds
 from console.accounts import Accounts
 from console.marts import Marts
+from console.openid import OpenId, Provider
 from console.sessions import Sessions
 from linkage.models import Models
 from warehouse import engine
@@ -48,6 +49,7 @@ class Deployment:
     contacts: Mapping[str, str] = field(default_factory=dict)  # feed -> who mends it at the agency
     models_dir: Path = Path("models")  # versions of the linkage model beside the shipped one
     feeds: Mapping[str, Feed] = field(default_factory=declared_feeds)  # those configured, with their options
+    openid: OpenId | None = None  # the identity provider, where there is one
     written_here: frozenset[str] = frozenset()  # feeds whose extracts are what people write in the console
 
     @property
@@ -86,6 +88,12 @@ class Deployment:
     @cached_property
     def sessions(self) -> Sessions:
         return Sessions(self.store, self.keys.raw("decisions"), self.accounts)
+
+    @cached_property
+    def provider(self) -> Provider | None:
+        if self.openid is None:
+            return None
+        return Provider(self.openid, f"{self.address}/sign-in/provider/back", self.keys.raw("decisions"), self.clock)
 
     @cached_property
     def access_log(self) -> AccessLog:

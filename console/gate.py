@@ -32,7 +32,7 @@ log = logging.getLogger("tessera.console")
 
 LARGEST_BODY = 64 * 1024
 MOST_FIELDS = 200
-_SESSION, _BEFORE_SESSION = "tessera_session", "tessera_visit"
+_SESSION, _BEFORE_SESSION, _ON_THE_WAY = "tessera_session", "tessera_visit", "tessera_way"
 
 SIGNED_OUT = Refused(
     403,
@@ -249,6 +249,30 @@ def set_cookie(response: Response, deployment: Deployment, name: str, value: str
 
 def begin_session(response: Response, deployment: Deployment, token: str) -> None:
     set_cookie(response, deployment, _SESSION, token)
+
+
+def send_away(response: Response, deployment: Deployment, kept: str, seconds: int) -> None:
+    """Keeps in the browser what proves its way back from the provider: Lax, since a browser that is sent here by somebody else shows no
+    Strict cookie."""
+    response.set_cookie(
+        _name(deployment, _ON_THE_WAY),
+        kept,
+        max_age=seconds,
+        httponly=True,
+        samesite="lax",
+        secure=deployment.is_https,
+        path="/",
+    )
+
+
+def kept_on_the_way(request: Request, deployment: Deployment) -> str:
+    return request.cookies.get(_name(deployment, _ON_THE_WAY), "")
+
+
+def forget_the_way(response: Response, deployment: Deployment) -> None:
+    response.delete_cookie(
+        _name(deployment, _ON_THE_WAY), path="/", httponly=True, samesite="lax", secure=deployment.is_https
+    )
 
 
 def end_session(response: Response, deployment: Deployment) -> None:

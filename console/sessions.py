@@ -8,12 +8,13 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
+import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 
 import sqlalchemy as sa
 
-from console.accounts import Account, Accounts
+from console.accounts import Account, Accounts, Granted
 from warehouse.store import Cipher, Store
 
 # OWASP's session management: idle and absolute. A hub's desk is shared; a working day is the longest anybody stays signed in.
@@ -30,6 +31,7 @@ class Session:
     token: str
     account: Account
     began_at: dt.datetime
+    id_token: str = field(default="", repr=False)  # of the provider where it began, if it did
 
 
 class Sessions:
@@ -45,6 +47,7 @@ class Sessions:
             sa.Column("generation", sa.Integer, nullable=False),
             sa.Column("began_at", sa.DateTime, nullable=False),
             sa.Column("seen_at", sa.DateTime, nullable=False),
+            sa.Column("granted", sa.LargeBinary),  # by the provider; empty where somebody signed in with a password
         )
         self._used_form = sa.Table(
             "console_used_form",
@@ -60,8 +63,8 @@ class Sessions:
             sa.Column("purpose", sa.LargeBinary, nullable=False),
         )
 
-    def begin(self, account: Account, at: dt.datetime) -> Session:
-        """A new session with a token nobody had before; those long over are cleared away."""
+    def begin(self, account: Account, at: dt.datetime, granted: Granted | None = None) -> Session:
+        """A new session with a token nobody had before; those long over are cleared away. `granted`: by the provider, for it alone."""
         token = secrets.token_urlsafe(32)
         with self._store.writing() as connection:
             over = sa.or_(self._session.c.began_at <= at - ABSOLUTE, self._session.c.seen_at <= at - IDLE)
@@ -71,6 +74,7 @@ class Sessions:
             connection.execute(self._used_form.delete().where(self._used_form.c.at <= at - 2 * ABSOLUTE))
             row: dict[str, object] = {"session": _digest(token), "account": self._accounts.digest(account.name)}
             row |= {"generation": account.generation, "began_at": at, "seen_at": at}
+            row |= {"granted": None if granted is None else self._cipher.seal(json.dumps(asdict(granted)))}
             connection.execute(self._session.insert().values(**row))
         return Session(token, account, at)
 
@@ -84,10 +88,24 @@ class Sessions:
         account = self._accounts.by_digest(row.account)
         if account is None or account.disabled or account.generation != row.generation:
             return None
+        granted = self._granted(row.granted)
+        if account.openid != (granted is not None):  # a session that began another way than the account may sign in
+            return None
+        if granted is not None:
+            account = granted.of(account)
+            if account is None:
+                return None
         if at - row.seen_at >= _SEEN_EVERY:
             with self._store.writing() as connection:
                 connection.execute(table.update().where(table.c.session == digest).values(seen_at=at))
-        return Session(token, account, row.began_at)
+        return Session(token, account, row.began_at, granted.id_token if granted is not None else "")
+
+    def _granted(self, sealed: bytes | None) -> Granted | None:
+        if sealed is None:
+            return None
+        said = json.loads(self._cipher.open(sealed))
+        agencies = None if said["agencies"] is None else tuple(said["agencies"])
+        return Granted(tuple(said["roles"]), agencies, said["id_token"])
 
     def end(self, token: str) -> None:
         digest = _digest(token)

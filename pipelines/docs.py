@@ -22,7 +22,7 @@ from connectors.contract import Column, Feed, Rule, RuleBook, Table
 from connectors.registry import feeds, title
 from connectors.rulebooks import in_words, rule_books
 from connectors.taxonomy import event_types, told_by
-from pipelines.settings import LinkageThresholds, Mail, Notify, Settings, Source
+from pipelines.settings import ClaimMapping, LinkageThresholds, Mail, Notify, OpenIdConnect, Settings, Source
 from pipelines.standards_page import standards_page
 from warehouse import access, keys, publish, schema
 
@@ -398,6 +398,11 @@ def configuration(root: Path) -> str:
         _settings_table(Notify),
         "### notify.email",
         _settings_table(Mail),
+        "## openid",
+        "[How it is set up](console.md#signing-in-at-an-identity-provider).",
+        _settings_table(OpenIdConnect),
+        "### openid.roles, openid.agencies",
+        _settings_table(ClaimMapping),
         "## Environment",
         _table(
             ["name", "means"],
@@ -406,6 +411,10 @@ def configuration(root: Path) -> str:
                     [f"`TESSERA_KEY_{store.upper()}`", f"The key of {_store_in_words(store)}; goes before the key file"]
                     for store in keys.STORES
                 ),
+                [
+                    "`TESSERA_OPENID_SECRET`",
+                    "The secret by which the identity provider knows the console; needed by it alone",
+                ],
                 ["`TESSERA_CONFIG`", "The tessera.yaml that Dagster loads; by default the one in the current folder"],
             ],
         ),

@@ -44,6 +44,57 @@ class Notify(BaseModel):
     webhook: str | None = Field(default=None, description="Address that a JSON notice is posted to")
 
 
+class ClaimMapping(BaseModel):
+    """What the values of one claim of the ID token mean here; a value that is not named means nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+    claim: str = Field(description="Name of the claim, or the path to it, such as realm_access.roles")
+    values: dict[str, str] = Field(description="What its values mean here, such as {mash-practitioners: practitioner}")
+
+
+class OpenIdConnect(BaseModel):
+    """The identity provider at which people sign in to the console, beside accounts with a password."""
+
+    model_config = ConfigDict(extra="forbid")
+    issuer: str = Field(description="Its address exactly as it names itself; https, or http on this computer")
+    client_id: str = Field(description="Name under which it knows this console")
+    name: str = Field(default="your organisation", description="What people call it; stands on the button")
+    account: str = Field(
+        default="preferred_username",
+        description="Claim that holds the name of the account here; `email` counts only where the provider verified it",
+    )
+    roles: ClaimMapping = Field(description="Which claim gives which role here; see below")
+    agencies: ClaimMapping | None = Field(
+        default=None, description="Which claim gives whose data a quality officer sees; else as the account has it"
+    )
+    acr: list[str] = Field(
+        default=[], description="How strongly somebody must have signed in there: one of these `acr`"
+    )
+    amr: list[str] = Field(
+        default=[], description="By what somebody must have signed in there: one of these `amr`, such as mfa"
+    )
+    scopes: list[str] = Field(default=["openid", "profile", "email"], description="What it is asked for")
+
+    @field_validator("issuer")
+    @classmethod
+    def _safe(cls, issuer: str) -> str:
+        from console.openid import is_safe
+
+        if not is_safe(issuer):
+            raise ValueError("must be https, or http on this computer")
+        return issuer
+
+    @field_validator("roles")
+    @classmethod
+    def _of_ours(cls, roles: ClaimMapping) -> ClaimMapping:
+        from console.accounts import ROLES
+
+        unknown = sorted(set(roles.values.values()) - set(ROLES))
+        if unknown:
+            raise ValueError(f"there is no role {', '.join(unknown)}; there are {', '.join(ROLES)}")
+        return roles
+
+
 class LinkageThresholds(BaseModel):
     """When two records are one person without asking, and when a person is asked (DfE's own matcher: .95 and .85)."""
 
@@ -113,6 +164,9 @@ class Settings(BaseModel):
     )
     linkage: LinkageThresholds = Field(default=LinkageThresholds(), description="Thresholds of the links; see below")
     notify: Notify = Field(default=Notify(), description="Who is told when a night fails; see below")
+    openid: OpenIdConnect | None = Field(
+        default=None, description="Identity provider for the console, if there is one; see below"
+    )
     schedule: str = Field(default="0 2 * * *", description="When Dagster runs the night, as a cron line")
     timezone: str = Field(default="Europe/London", description="Time zone of the schedule and of Dagster's nights")
     base: Path = Field(default=Path(), description="Folder of tessera.yaml; set when it is read")
@@ -197,7 +251,7 @@ def _fault(fault: Mapping[str, Any]) -> str:
     if fault["type"] == "extra_forbidden":
         words = [
             field.alias or name
-            for model in (Settings, LinkageThresholds, Notify, Mail)
+            for model in (Settings, LinkageThresholds, Notify, Mail, OpenIdConnect, ClaimMapping)
             for name, field in model.model_fields.items()
         ]
         return f"{place}: there is no such setting{_meant(last, words)}; docs/configuration.md lists them all"

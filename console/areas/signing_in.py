@@ -1,15 +1,19 @@
-"""Signing in and out, and changing one's password."""
+"""Signing in, with a password or at an identity provider, and out, and changing one's password."""
 
 from __future__ import annotations
 
+import logging
 import re
 
 from starlette.responses import Response
 
 from console.accounts import FAILURES_TO_LOCK, LONGEST_PASSWORD, SHORTEST_PASSWORD, AccountError
-from console.gate import begin_session, end_session
+from console.gate import begin_session, end_session, forget_the_way, kept_on_the_way, send_away
+from console.openid import LONGEST_WAY, NotSignedIn, Provider, ProviderError
 from console.routes import ANYBODY, SIGNED_IN, Pages
-from console.visit import Visit
+from console.visit import Refused, Visit, not_found
+
+log = logging.getLogger("tessera.console")
 
 ORDER = 1
 PAGES = Pages()
@@ -46,11 +50,65 @@ def begin(visit: Visit) -> Response:
     return response
 
 
+@PAGES.post("/sign-in/provider", may=ANYBODY, audits="acts", once=False)
+def go_to_provider(visit: Visit) -> Response:
+    """On to the identity provider. By a page and not by a redirect: a form may lead nowhere but here (form-action)."""
+    provider, onward = _provider(visit), visit.form.get("next", "")
+    try:
+        address, kept = provider.way(onward if _OWN_PATH.fullmatch(onward) else "/")
+    except ProviderError as error:
+        raise _not_reached(provider, error) from None
+    response = visit.page("signing_in/going_on.html", to=address, where=provider.said.name)
+    send_away(response, visit.deployment, kept, int(LONGEST_WAY.total_seconds()))
+    return response
+
+
+@PAGES.get("/sign-in/provider/back", may=ANYBODY, audits="acts")
+def come_from_provider(visit: Visit) -> Response:
+    """Whom the provider sends. On again by a page: a browser that was sent here by somebody else would not show its new session."""
+    provider, deployment = _provider(visit), visit.deployment
+    answer = dict(visit.request.query_params)
+    try:
+        if len(answer) != len(visit.request.query_params.multi_items()):
+            raise NotSignedIn("something stands twice in the answer")
+        kept = kept_on_the_way(visit.request, deployment)
+        came = provider.came(answer, kept, lambda used: deployment.sessions.use_form(used, visit.now))
+    except ProviderError as error:
+        raise _not_reached(provider, error) from None
+    except NotSignedIn as error:
+        log.warning("refused: from the provider: %s", error)  # holds no value
+        raise Refused(
+            403,
+            "You are not signed in",
+            f"What came back from {provider.said.name} does not prove who you are.",
+            "Begin again from the sign-in page.",
+        ) from None
+    account = deployment.accounts.sign_in_from_provider(came.account, came.subject, came.granted, visit.now)
+    if account is None:
+        log.warning("refused: from the provider: no open account, or no role")
+        raise Refused(
+            403,
+            "You may not come in",
+            f"You are signed in with {provider.said.name}, but have no open account here, or no role was given to you there.",
+            "Ask whoever gives accounts.",
+        )
+    if visit.session is not None:
+        deployment.sessions.end(visit.session.token)
+    session = deployment.sessions.begin(account, visit.now, came.granted)
+    response = visit.page("signing_in/going_on.html", to=came.onward, where="")
+    begin_session(response, deployment, session.token)
+    forget_the_way(response, deployment)
+    return response
+
+
 @PAGES.post("/sign-out", may=SIGNED_IN, audits="acts", once=False, with_old_password=True)
 def end(visit: Visit) -> Response:
     visit.deployment.sessions.end(visit.token)
     visit.deployment.accounts.note(visit.account, "signed out", visit.now)
-    response = visit.go("/sign-in")
+    away = _way_out(visit)
+    response = (
+        visit.page("signing_in/going_on.html", to=away, where=_name(visit), out=True) if away else visit.go("/sign-in")
+    )
     end_session(response, visit.deployment)
     return response
 
@@ -79,4 +137,40 @@ def change_password(visit: Visit) -> Response:
 
 
 def _page(visit: Visit, onward: str, name: str, status: int = 200) -> Response:
-    return visit.page("signing_in/sign_in.html", status, next=onward, name=name, failures=FAILURES_TO_LOCK)
+    said = {"next": onward, "name": name, "failures": FAILURES_TO_LOCK, "provider": _name(visit)}
+    return visit.page("signing_in/sign_in.html", status, **said)
+
+
+# The identity provider
+
+
+def _name(visit: Visit) -> str:
+    return visit.deployment.openid.name if visit.deployment.openid else ""
+
+
+def _provider(visit: Visit) -> Provider:
+    if visit.deployment.provider is None:
+        raise not_found()
+    return visit.deployment.provider
+
+
+def _not_reached(provider: Provider, error: ProviderError) -> Refused:
+    log.error("the identity provider cannot be used: %s", error)  # holds no value
+    name = provider.said.name
+    return Refused(
+        503,
+        "You cannot be signed in for the moment",
+        f"The sign-in of {name} does not answer as it should. Nothing was changed.",
+        "Try again in a few minutes, and tell the data team.",
+    )
+
+
+def _way_out(visit: Visit) -> str | None:
+    """Where to end the session at the provider as well. Here it is over in any case."""
+    if visit.session is None or not visit.session.id_token or visit.deployment.provider is None:
+        return None
+    try:
+        return visit.deployment.provider.way_out(visit.session.id_token, f"{visit.deployment.origin}/sign-in")
+    except ProviderError as error:
+        log.error("the identity provider cannot be used: %s", error)
+        return None

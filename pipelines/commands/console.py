@@ -14,7 +14,15 @@ from pipelines.commands.terminal import DEFAULT_CONFIG, AsJson, Config, out, pla
 from pipelines.settings import SettingsError, utc_now
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from console.deployment import Deployment
+    from console.openid import OpenId
+    from pipelines.settings import Settings
+
+AtProvider = Annotated[
+    bool, typer.Option("--openid", help="Signs in at the identity provider of tessera.yaml, and by no password.")
+]
 
 app = typer.Typer(invoke_without_command=True, help="The web application, and who may sign in to it.")
 accounts_app = typer.Typer(no_args_is_help=True, help="Who may sign in to the web application.")
@@ -55,13 +63,16 @@ def add(
     agency: Annotated[
         list[str] | None, typer.Option(help="Of a quality officer: whose data they see; all if not given.")
     ] = None,
+    openid: AtProvider = False,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Makes an account. Its first password is asked for, and its owner changes it at the first sign-in."""
     from warehouse.access_log import account as whoever_runs_this
 
     accounts = _deployment(config).accounts
-    made = accounts.add(name, role, agency or (), _password(), author=whoever_runs_this(), at=utc_now())
+    made = accounts.add(
+        name, role, agency or (), None if openid else _password(), author=whoever_runs_this(), at=utc_now()
+    )
     out.print(f"{plain(made.name)} may sign in as {', '.join(made.roles)}.")
 
 
@@ -73,6 +84,7 @@ def list_accounts(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> N
             "name": account.name,
             "roles": ", ".join(account.roles),
             "agencies": ", ".join(account.agencies) or "all",
+            "signs_in": "at the provider" if account.openid else "with a password",
             "state": "disabled" if account.disabled else "password to be changed" if account.must_change else "open",
         }
         for account in _deployment(config).accounts.all()
@@ -90,13 +102,22 @@ def disable(name: Annotated[str, typer.Argument(help="The account.")], config: C
 
 
 @accounts_app.command()
-def reset(name: Annotated[str, typer.Argument(help="The account.")], config: Config = DEFAULT_CONFIG) -> None:
+def reset(
+    name: Annotated[str, typer.Argument(help="The account.")],
+    openid: AtProvider = False,
+    config: Config = DEFAULT_CONFIG,
+) -> None:
     """Gives a new password to be changed at the next sign-in; opens the account if it was locked or disabled."""
     from warehouse.access_log import account as whoever_runs_this
 
     accounts = _deployment(config).accounts
-    accounts.reset(name.lower(), _password(), author=whoever_runs_this(), at=utc_now())
-    out.print(f"{plain(name)} has a new password, and changes it at the next sign-in.")
+    accounts.reset(name.lower(), None if openid else _password(), author=whoever_runs_this(), at=utc_now())
+    if openid:
+        out.print(
+            f"{plain(name)} signs in at the identity provider, and belongs to whoever does so first under that name."
+        )
+    else:
+        out.print(f"{plain(name)} has a new password, and changes it at the next sign-in.")
 
 
 def _password() -> str:
@@ -125,5 +146,27 @@ def _deployment(config: Path, address: str = "http://127.0.0.1:8000") -> Deploym
         contacts=settings.contacts(),
         models_dir=settings.models_path,
         feeds={name: settings.feed(name) for name in settings.sources},
+        openid=_openid(settings, os.environ),
         written_here=frozenset(name for name, source in settings.sources.items() if source.location == CONSOLE),
+    )
+
+
+def _openid(settings: Settings, environ: Mapping[str, str]) -> OpenId | None:
+    """The identity provider as configured, with the secret that is in no file."""
+    from console.openid import Claims, OpenId
+
+    said = settings.openid
+    if said is None:
+        return None
+    return OpenId(
+        said.issuer,
+        said.client_id,
+        Claims(said.roles.claim, said.roles.values),
+        client_secret=environ.get("TESSERA_OPENID_SECRET", ""),
+        name=said.name,
+        account=said.account,
+        agencies=Claims(said.agencies.claim, said.agencies.values) if said.agencies else None,
+        acr=tuple(said.acr),
+        amr=tuple(said.amr),
+        scopes=tuple(said.scopes),
     )

@@ -24,3 +24,22 @@ def test_accounts_are_made_listed_and_closed(tmp_path: Path) -> None:
     assert '"disabled"' in run("list", "--json")
     run("reset", "a.khan", says="three other words\n")
     assert "three" not in run("list", "--json") and "disabled" not in run("list")
+
+    run("add", "B.Lee", "--role", "practitioner", "--openid")  # asks for nothing
+    assert "b.lee" in run("list") and "at the provider" in run("list")
+    assert "whoever does so first" in run("reset", "a.khan", "--openid")
+
+
+def test_the_provider_is_configured_and_its_secret_is_in_no_file(tmp_path: Path) -> None:
+    from pipelines.commands.console import _openid
+    from pipelines.settings import load_settings
+
+    config = tmp_path / "tessera.yaml"
+    mapped = "{claim: groups, values: {hub: practitioner}}"
+    config.write_text(
+        f"sources: {{}}\nopenid: {{issuer: 'https://login.example', client_id: t, roles: {mapped}, amr: [mfa]}}\n"
+    )
+    openid = _openid(load_settings(config, {}), {"TESSERA_OPENID_SECRET": "of the environment"})
+    assert openid is not None and openid.client_secret == "of the environment" and openid.amr == ("mfa",)
+    assert openid.roles.meant({"groups": ["hub", "x"]}) == ("practitioner",) and openid.agencies is None
+    assert "environment" not in repr(openid)

@@ -5,10 +5,12 @@ Screenshots go to build/console/, which is not kept in the repository. axe is us
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from console.openid import Claims, OpenId
 from tests.console.conftest import PASSWORD, Desk, cheap_passwords, desk_over, portal, story
+from tests.console.openid_provider import CLIENT, SECRET, provider
 
 pytestmark = pytest.mark.slow
 
@@ -59,22 +63,26 @@ PAGES = {
 }
 
 
-@pytest.fixture(scope="module")
-def desk(story: Any, portal: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    desk = desk_over(
-        story, tmp_path_factory.mktemp("desk"), portal, address="http://127.0.0.1:8791", written_here=WRITTEN_HERE
-    )
-    server = uvicorn.Server(uvicorn.Config(desk.app, host="127.0.0.1", port=8791, log_level="error"))
+@contextmanager
+def _served(desk: Desk, port: int) -> Iterator[Desk]:
+    server = uvicorn.Server(uvicorn.Config(desk.app, host="127.0.0.1", port=port, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
         assert thread.is_alive(), "the console did not start"
         time.sleep(0.05)
-    for role in PAGES:
-        desk.account(role)
     yield desk
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture(scope="module")
+def desk(story: Any, portal: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    said = {"address": "http://127.0.0.1:8791", "written_here": WRITTEN_HERE}
+    with _served(desk_over(story, tmp_path_factory.mktemp("desk"), portal, **said), 8791) as desk:
+        for role in PAGES:
+            desk.account(role)
+        yield desk
 
 
 def _page(desk: Desk, browser: Browser, role: str, **said: Any) -> Page:
@@ -217,3 +225,31 @@ def test_an_observation_is_written_by_keyboard(desk: Desk, browser: Browser, scr
     page.get_by_role("heading", name="Your observation is kept").wait_for()
     assert desk.deployment.observations.all()[-1]["said"]["statement_kind"] == "child_voice"
     page.screenshot(path=SHOTS / "contributor-sent.png", full_page=True)
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_somebody_signs_in_and_out_at_a_provider_on_another_site(
+    story: Any, portal: Any, tmp_path: Path, browser: Browser, scripts: bool
+) -> None:
+    """What only a browser shows: cookies that other sites' requests do not carry, and forms that may lead nowhere else."""
+    now = dt.datetime(2026, 3, 2, 8, 0)
+    with provider(lambda: now) as council:
+        roles = Claims("groups", {"hub": "practitioner"})
+        openid = OpenId(council.url, CLIENT, roles, client_secret=SECRET, name="the council")
+        desk = desk_over(story, tmp_path, portal, address="http://127.0.0.1:8792", openid=openid)
+        desk.deployment.accounts.add("ana", ["practitioner"], [], None, author="test", at=now)
+        with _served(desk, 8792):
+            context = browser.new_context(base_url=desk.deployment.address, java_script_enabled=scripts)
+            page = context.new_page()
+            page.goto("/children")
+            page.screenshot(path=SHOTS / "sign-in-provider.png")
+            if scripts:
+                assert Axe().run(page).violations_count == 0
+            page.get_by_role("button", name="Sign in with the council").click()
+            page.wait_for_url("**/children")
+            assert page.get_by_role("link", name="ana").is_visible()
+            page.get_by_role("button", name="Sign out").click()
+            page.wait_for_url(f"{council.url}/end_session?**")
+            page.goto("/children")
+            assert page.url.endswith("/sign-in?next=/children")
+            context.close()

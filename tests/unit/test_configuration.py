@@ -19,6 +19,7 @@ from connectors.transports import nowhere
 from pipelines.settings import SettingsError, load_settings
 from tests.conftest import MARKS
 
+OPENID = b"sources: {}\nopenid:\n  issuer: %b\n  client_id: tessera\n  roles: {claim: groups, values: {hub: %b}}\n"
 SOURCES = 'sources:\n  police.ppn: {from: "inbox/"}\n'
 
 
@@ -38,6 +39,9 @@ SOURCES = 'sources:\n  police.ppn: {from: "inbox/"}\n'
         (b'sources:\n  a.b: {from: "x", mapping: "m.yaml"}\n', "m.yaml: there is no such mapping"),
         (b'sources:\n  readers.b: {from: "x"}\n', "connectors/readers declares no AGENCY"),
         (b"? [a]\n: b\n", "not well-formed YAML"),
+        (OPENID % (b"http://login.example", b"quality"), "openid.issuer: must be https, or http on this computer"),
+        (OPENID % (b"https://login.example", b"boss"), "openid.roles: there is no role boss; there are engineer, "),
+        (OPENID % (b"https://login.example", b"quality") + b"  client_secret: x\n", "openid.client_secret: there is no such setting"),
     ],
 )  # fmt: skip
 def test_a_fault_of_the_configuration_is_one(tmp_path: Path, content: bytes, says: str) -> None:
