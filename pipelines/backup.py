@@ -240,8 +240,11 @@ def _read(folder: Path, name: str) -> dict[str, Any]:
 
 def _opens(said: Mapping[str, Any], keys: Keys) -> None:
     """Whether these are the keys of the backup, and its list of files is as it was written."""
-    mine = _fingerprints(keys)
-    other = [store for store, fingerprint in said["keys"].items() if mine.get(store) != fingerprint]
+    other = [
+        store
+        for store, fingerprint in said["keys"].items()
+        if store not in STORES or fingerprint not in {_fingerprint(keys, name) for name in keys.every(store)}
+    ]
     if other:
         raise BackupError(
             f"backup {said['name']} was made under other keys of {', '.join(other)}; put back the keys of that day"
@@ -253,7 +256,11 @@ def _opens(said: Mapping[str, Any], keys: Keys) -> None:
 
 
 def _fingerprints(keys: Keys) -> dict[str, str]:
-    return {store: hmac.new(keys.raw(store), b"backup", hashlib.sha256).hexdigest()[:16] for store in STORES}
+    return {store: _fingerprint(keys, store) for store in STORES}
+
+
+def _fingerprint(keys: Keys, name: str) -> str:
+    return hmac.new(keys.raw(name), b"backup", hashlib.sha256).hexdigest()[:16]
 
 
 def _signature(said: Mapping[str, Any], keys: Keys) -> str:

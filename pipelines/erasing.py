@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from connectors.contract import Feed, Kind
 from connectors.readers import UnreadableFile, UnrecognisedFile
 from pipelines import landed
-from pipelines.line import Line, Night, open_line
-from pipelines.rekeying import write_anew
+from pipelines.line import Line, open_line
+from pipelines.rekeying import publish_anew, write_anew
 from pipelines.settings import Settings, utc_now
 from warehouse import erase
 from warehouse.engine import core_key
@@ -225,7 +225,7 @@ def carry_out(settings: Settings, environ: Mapping[str, str], say: Callable[[str
     _write_anew(settings, environ)
     with open_line(settings, dict(environ)) as line:
         say("marts")
-        _publish(line)
+        publish_anew(line)  # without the person
         for erasure in owed:
             line.erasures.done(erasure, utc_now())
         _tell_backups(line)
@@ -320,14 +320,6 @@ def _write_anew(settings: Settings, environ: Mapping[str, str]) -> None:
     keys = load_keys(settings.keys_path, environ, data=settings.data_path)
     write_anew(settings, keys, core_key(settings.core_path, keys))
     (settings.data_path / "core.before-rebuild.duckdb").unlink(missing_ok=True)
-
-
-def _publish(line: Line) -> None:
-    """Marts without the person, and none of those published before."""
-    last = line.warehouse.rows("SELECT load_id, load_seq, date, started_at FROM night ORDER BY load_seq DESC LIMIT 1")
-    if last:
-        line.settings = line.settings.model_copy(update={"keep_marts": 1})
-        line.publish(Night(**last[0]))
 
 
 # Backups

@@ -79,7 +79,7 @@ class Line:
     def __init__(self, settings: Settings, keys: Keys, warehouse: Warehouse) -> None:
         self.keys, self.warehouse = keys, warehouse
         self.con = warehouse.con
-        self.landing = Landing(settings.landing_path, *keys.raw_of_files("landing"))
+        self.landing = Landing(settings.landing_path, *keys.raws("landing"))
         self.filesystem = LandingFileSystem(self.landing)
         self.con.register_filesystem(self.filesystem)
         self.store = Store(settings.decisions_url)

@@ -64,7 +64,7 @@ def rebuild(
     Raises RebuildError where landing holds no night.
     """
     keys = load_keys(settings.keys_path, environ, data=settings.data_path)
-    nights = list(_nights(Landing(settings.landing_path, *keys.raw_of_files("landing"))))
+    nights = list(_nights(Landing(settings.landing_path, *keys.raws("landing"))))
     if not nights:
         raise RebuildError(f"{settings.landing_path}: no night has landed; there is nothing to rebuild from")
     folder = settings.data_path / "rebuilding"

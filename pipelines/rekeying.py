@@ -1,7 +1,8 @@
-"""A new key for the core or landing: files are written anew under it; killed at any instant, either the old key or the new one opens each.
+"""New keys: files are written anew under them; killed at any instant, either the old key or the new one opens each.
 
-The new key stands in the key file beside the old one before anything is written under it, and takes its place once everything is. What must
-not live here: reading and writing the key file (warehouse/keys.py), and how a landed file is encrypted (warehouse/landing.py).
+For the core and landing the new key stands in the key file beside the old one before anything is written under it, and takes its place once
+everything is. A role's old key stays as a former one, since rows of the access log are proved by it. What must not live here: reading and
+writing the key file (warehouse/keys.py), and how a landed file is encrypted (warehouse/landing.py).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from pipelines.line import Line, Night, open_line
 from pipelines.settings import Settings
 from warehouse import engine, keys
 from warehouse.landing import Landing
@@ -34,11 +36,34 @@ def rotate_landing(settings: Settings, environ: Mapping[str, str]) -> int:
     where the key comes from the environment, LandingError where no key opens a file; both keys are kept then.
     """
     known = keys.prepare_next(settings.keys_path, environ, "landing", data=settings.data_path)
-    written = Landing(settings.landing_path, *known.raw_of_files("landing")).write_anew()
+    written = Landing(settings.landing_path, *known.raws("landing")).write_anew()
     if os.name == "posix":  # the names of thousands of files must outlive a power cut before the old key may go
         os.sync()
     keys.take_next(settings.keys_path, "landing")
     return written
+
+
+def rotate_role(settings: Settings, environ: Mapping[str, str], role: str) -> bool:
+    """Gives a role's mart a new key; returns whether marts were published under it. The caller holds the lock; killed, it can be run again.
+
+    The former key is kept: until the mart is published anew it opens what is served, and what the role looked at stays written under it.
+    A night that is not finished publishes itself, under the new key. Raises KeyFileError where the key comes from the environment.
+    """
+    keys.begin_anew(settings.keys_path, environ, role, data=settings.data_path)
+    with open_line(settings, dict(environ)) as line:
+        last = line.con.execute("SELECT status FROM night ORDER BY load_seq DESC LIMIT 1").fetchone()
+        finished = last == ("published",)
+        if finished:
+            publish_anew(line)
+    return finished
+
+
+def publish_anew(line: Line) -> None:
+    """The marts of the last load, and none of those published before."""
+    last = line.warehouse.rows("SELECT load_id, load_seq, date, started_at FROM night ORDER BY load_seq DESC LIMIT 1")
+    if last:
+        line.settings = line.settings.model_copy(update={"keep_marts": 1})
+        line.publish(Night(**last[0]))
 
 
 def write_anew(settings: Settings, known: keys.Keys, key: str) -> None:

@@ -146,7 +146,7 @@ class AccessLog:
 
     def _cipher(self, role: str) -> Cipher:
         if role not in self._ciphers:
-            self._ciphers[role] = Cipher(self._keys.raw(role))
+            self._ciphers[role] = Cipher(*self._keys.raws(role))
         return self._ciphers[role]
 
 

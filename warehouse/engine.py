@@ -52,11 +52,17 @@ def connect(
 
 
 def attach(
-    con: duckdb.DuckDBPyConnection, path: Path, name: str, key: str, *, read_only: bool = False, row_group: int = 0
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    name: str,
+    key: str,
+    *former: str,
+    read_only: bool = False,
+    row_group: int = 0,
 ) -> None:
     """Attaches an encrypted DuckDB file; a wrong key, a lock and damage each give their own message.
 
-    `row_group`: rows to a group in a file that this makes, if not DuckDB's own number.
+    `former`: keys to try where `key` does not open it. `row_group`: rows to a group in a file that this makes, if not DuckDB's own number.
     """
     if _FORBIDDEN_IN_KEY in key:
         raise WarehouseError("a key holds a quotation mark; use base64 text")
@@ -67,6 +73,9 @@ def attach(
     except duckdb.Error as error:
         message = str(error).lower()
         if "key" in message or "encrypt" in message or "decrypt" in message:
+            if former:
+                attach(con, path, name, *former, read_only=read_only, row_group=row_group)
+                return
             reason = "the key does not open it; check the key file or TESSERA_KEY_…"
         elif "lock" in message:
             reason = "another process holds it open; wait for that night to finish"

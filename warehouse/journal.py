@@ -146,12 +146,12 @@ class Journal:
                     unstamped.update(_said(row))
                 else:
                     over = before or unstamped.digest()
-                    proof, expected_proof = (
+                    proof, proven = (
                         (row.stamp, over + _said(row))
                         if row.redacted is None
                         else (row.redacted, b"redacted" + over + row.stamp + _said(row))
                     )
-                    if proof != self._cipher(row).stamp(expected_proof):
+                    if not self._cipher(row).stamped(proven, bytes(proof)):
                         found.append(
                             f"{self.name}, row {number}: it was changed, or rows before it were changed, taken away or put in"
                         )

@@ -52,10 +52,20 @@ class Keys:
         """32 bytes derived from the key, whatever text a deployment chose as its key."""
         return hashlib.sha256(self.text(store).encode()).digest()
 
-    def raw_of_files(self, store: str) -> tuple[bytes, ...]:
-        """As raw(), of every key that files of the store may be under: while it is being replaced, the next one first."""
-        names = (next_of(store), store) if next_of(store) in self.values else (store,)
-        return tuple(self.raw(name) for name in names)
+    def every(self, store: str) -> tuple[str, ...]:
+        """Names of all keys that something of the store may be under: the next one while it is replaced, its own, former ones."""
+        former = sorted(
+            (name for name in self.values if name.startswith(f"{store}.former.")), key=_number, reverse=True
+        )
+        return (*((next_of(store),) if next_of(store) in self.values else ()), store, *former)
+
+    def texts(self, store: str) -> tuple[str, ...]:
+        """As text(), of all keys that something of the store may be under."""
+        return tuple(self.text(name) for name in self.every(store))
+
+    def raws(self, store: str) -> tuple[bytes, ...]:
+        """As raw(), of all keys that something of the store may be under."""
+        return tuple(self.raw(name) for name in self.every(store))
 
     def pseudonym_salt(self, role: str) -> str:
         """A secret for keyed pseudonyms of one mart; another mart's pseudonyms cannot be compared with it."""
@@ -96,13 +106,7 @@ def next_of(store: str) -> str:
 
 def prepare_next(path: Path, environ: Mapping[str, str], store: str, *, data: Path) -> Keys:
     """The keys with a next one for the store, which is in the key file from here on. Raises KeyFileError where it is not kept there."""
-    if f"TESSERA_KEY_{store.upper()}" in environ:
-        raise KeyFileError(
-            f"the key of {store} comes from TESSERA_KEY_{store.upper()}; only a key in the key file is replaced. Put all keys into "
-            f"{path} for the time, and take them out again afterwards"
-        )
-    keys = load_keys(path, environ, data=data)
-    filed = _filed(path)
+    keys, filed = _to_be_replaced(path, environ, store, data)
     if next_of(store) not in filed:
         filed[next_of(store)] = _new_key()
         _write(path, [f"{name}={key}" for name, key in filed.items()])
@@ -114,6 +118,28 @@ def take_next(path: Path, store: str) -> None:
     filed = _filed(path)
     filed[store] = filed.pop(next_of(store))
     _write(path, [f"{name}={key}" for name, key in filed.items()])
+
+
+def begin_anew(path: Path, environ: Mapping[str, str], store: str, *, data: Path) -> None:
+    """A new key for what is written of the store from here on; the one it had is kept as a former one, for what is there."""
+    _, filed = _to_be_replaced(path, environ, store, data)
+    latest = max((_number(name) for name in filed if name.startswith(f"{store}.former.")), default=0)
+    filed[f"{store}.former.{latest + 1}"], filed[store] = filed[store], _new_key()
+    _write(path, [f"{name}={key}" for name, key in filed.items()])
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition(".")[2])
+
+
+def _to_be_replaced(path: Path, environ: Mapping[str, str], store: str, data: Path) -> tuple[Keys, dict[str, str]]:
+    """All keys, and those of the key file, of which one is to be replaced."""
+    if f"TESSERA_KEY_{store.upper()}" in environ:
+        raise KeyFileError(
+            f"the key of {store} comes from TESSERA_KEY_{store.upper()}; only a key in the key file is replaced. Put all keys into "
+            f"{path} for the time, and take them out again afterwards"
+        )
+    return load_keys(path, environ, data=data), _filed(path)
 
 
 def _filed(path: Path) -> dict[str, str]:

@@ -209,7 +209,7 @@ def damaged(marts_dir: Path, keys: Keys | None = None) -> list[str]:
             elif _sha256(path) != mart.sha256:
                 wrong.append(f"{path} is not as it was published; restore it from backup, or publish again")
             elif keys is not None:
-                wrong += _unopenable(path, keys.text(role), role)
+                wrong += _unopenable(path, keys.texts(role), role)
     return wrong
 
 
@@ -408,7 +408,7 @@ def _build(
     _sync(building)
     building.replace(final)
     _sync(folder)
-    _verify(con, final, keys.text(role), role)
+    _verify(con, final, role, keys.text(role))
     return MartFile(f"{role}/{final.name}", _sha256(final), final.stat().st_size)
 
 
@@ -480,10 +480,10 @@ def _comment(
             con.execute(f'COMMENT ON COLUMN "{view.name}"."{name}" IS {literal(meaning)}')
 
 
-def _unopenable(path: Path, key: str, role: str) -> list[str]:
+def _unopenable(path: Path, known: tuple[str, ...], role: str) -> list[str]:
     con = engine.connect()
     try:
-        _verify(con, path, key, role)
+        _verify(con, path, role, *known)
     except (engine.WarehouseError, PublishError) as error:
         return [str(error)]
     finally:
@@ -491,8 +491,8 @@ def _unopenable(path: Path, key: str, role: str) -> list[str]:
     return []
 
 
-def _verify(con: duckdb.DuckDBPyConnection, path: Path, key: str, role: str) -> None:
-    engine.attach(con, path, "published", key, read_only=True)
+def _verify(con: duckdb.DuckDBPyConnection, path: Path, role: str, *known: str) -> None:
+    engine.attach(con, path, "published", *known, read_only=True)
     try:
         found = con.execute("SELECT role FROM published.main.mart").fetchall()
     finally:

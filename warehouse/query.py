@@ -150,14 +150,14 @@ def open_mart(
 ) -> duckdb.DuckDBPyConnection:
     """A connection that can read the role's current mart and do nothing else; it keeps that load until it is closed."""
     moment = None if as_of is None else moment_of(as_of)
-    key = keys.text(role)
+    known = keys.texts(role)
     con = engine.connect(
         temp_directory=Path(tempfile.gettempdir()) / f"tessera-query-{os.getpid()}",
         memory_limit=memory_limit,
         threads=threads,
     )
     try:
-        _attach_current(con, marts_dir, role, key)
+        _attach_current(con, marts_dir, role, known)
         con.execute("USE mart")
         if moment is not None:
             show_as_of(con, moment)
@@ -254,13 +254,13 @@ def own_file(final: Path, *, text: bool) -> Iterator[Any]:
 # Opening
 
 
-def _attach_current(con: duckdb.DuckDBPyConnection, marts_dir: Path, role: str, key: str) -> None:
+def _attach_current(con: duckdb.DuckDBPyConnection, marts_dir: Path, role: str, known: tuple[str, ...]) -> None:
     """Attaches what the pointer names; between reading and opening, that may just have been replaced and removed."""
     for attempt in range(_OPENING_ATTEMPTS):
         path = publish.current(marts_dir).path(marts_dir, role)
         try:
             if path.exists():
-                engine.attach(con, path, "mart", key, read_only=True)
+                engine.attach(con, path, "mart", *known, read_only=True)
                 return
         except engine.WarehouseError:
             if path.exists() or attempt == _OPENING_ATTEMPTS - 1:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 
 class StoreError(Exception):
@@ -24,11 +24,14 @@ class StoreError(Exception):
 
 
 class Cipher:
-    """Encrypts what stands in a row: texts about people or by people, which whoever may read the disk or server may not."""
+    """Encrypts what stands in a row: texts about people or by people, which whoever may read the disk or server may not.
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
-        self._fernet = Fernet(base64.urlsafe_b64encode(key))
+    Under `key`; what was written under a former one is read all the same.
+    """
+
+    def __init__(self, key: bytes, *former: bytes) -> None:
+        self._key, self._former = key, former
+        self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(each)) for each in (key, *former)])
 
     def seal(self, text: str) -> bytes:
         return self._fernet.encrypt(text.encode())
@@ -43,12 +46,20 @@ class Cipher:
 
     def stamp(self, content: bytes) -> bytes:
         """Proof that whoever held this key wrote these bytes."""
-        return hmac.digest(self._key, b"stamp\0" + content, hashlib.sha256)
+        return _stamp(self._key, content)
+
+    def stamped(self, content: bytes, proof: bytes) -> bool:
+        """Whether a stamp is that of these bytes, under this key or a former one."""
+        return any(hmac.compare_digest(proof, _stamp(key, content)) for key in (self._key, *self._former))
 
     def public_number(self, prefix: str, number: int) -> str:
         """A row's number for people: one that shows neither how many rows there are nor that some are not shown."""
         digest = hmac.digest(self._key, f"{prefix}:{number}".encode(), hashlib.sha256)
         return f"{prefix}-{base64.b32encode(digest[:5]).decode()}"
+
+
+def _stamp(key: bytes, content: bytes) -> bytes:
+    return hmac.digest(key, b"stamp\0" + content, hashlib.sha256)
 
 
 class Store:

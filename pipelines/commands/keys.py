@@ -1,21 +1,16 @@
-"""Keys of stores: giving one a new key."""
+"""Keys of stores and roles: giving one a new key."""
 
 from __future__ import annotations
 
 import os
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from pipelines.commands.terminal import DEFAULT_CONFIG, Config, out, settings_of
+from pipelines.settings import SettingsError
 
-app = typer.Typer(no_args_is_help=True, help="The keys of stores.")
-
-
-class Rotatable(StrEnum):
-    core = "core"
-    landing = "landing"
+app = typer.Typer(no_args_is_help=True, help="The keys of stores and roles.")
 
 
 @app.callback()
@@ -25,20 +20,30 @@ def _group() -> None:
 
 @app.command()
 def rotate(
-    store: Annotated[Rotatable, typer.Option(help="Whose key is replaced.")], config: Config = DEFAULT_CONFIG
+    store: Annotated[str, typer.Option(help="Whose key is replaced: core, landing or a role.")],
+    config: Config = DEFAULT_CONFIG,
 ) -> None:
-    """Writes the core, or all that landed, anew under a new key while marts are served. Killed, run it again: till then both are kept."""
+    """Writes the core, what landed or the marts anew, one under a new key, while marts are served. Killed, run it again."""
     from pipelines.night import locked
-    from pipelines.rekeying import rotate_core, rotate_landing
+    from pipelines.rekeying import rotate_core, rotate_landing, rotate_role
+    from warehouse.keys import MARTS
 
-    settings = settings_of(config)
+    allowed = ("core", "landing", *MARTS)
+    if store not in allowed:
+        raise SettingsError(f"--store {store}: its key is not replaced by this; allowed are {', '.join(allowed)}")
+    settings, environ = settings_of(config), dict(os.environ)
     with locked(settings):
-        if store is Rotatable.core:
-            rotate_core(settings, dict(os.environ))
-        else:
-            written = rotate_landing(settings, dict(os.environ))
+        if store == "core":
+            rotate_core(settings, environ)
+        elif store == "landing":
+            written = rotate_landing(settings, environ)
             out.print(f"{written:,} landed files and manifests were written anew.")
+        elif rotate_role(settings, environ, store):
+            out.print("The marts were published under it, and none of those before are kept. Restart the console.")
+        else:
+            out.print(
+                "Nothing was published: the last night is not finished. What is served opens with the former key till then."
+            )
     out.print(
-        f"{store} has a new key. Keep a copy of the key file where the data is not; backups made before open with the old one alone: "
-        "keep that as long as they are kept."
+        f"{store} has a new key. Keep a copy of the key file where the data is not, and the one before as long as backups made under it."
     )

@@ -1,7 +1,8 @@
-"""A new key for the core and for landing, killed at every write: the old key or the new one opens it, and the next run finishes."""
+"""A new key for the core, landing and a role, killed at every write: the old key or the new one opens it, and the next run finishes."""
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import signal
 import subprocess
@@ -12,11 +13,15 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from pipelines.line import open_line
-from pipelines.rekeying import rotate_core, rotate_landing
+from pipelines.rekeying import rotate_core, rotate_landing, rotate_role
 from pipelines.settings import Settings
+from warehouse.access_log import AccessLog
 from warehouse.engine import WarehouseError, attach, connect
-from warehouse.keys import KeyFileError, load_keys
+from warehouse.keys import KeyFileError, begin_anew, load_keys
 from warehouse.landing import CHUNK, LandedReader, Landing, LandingError
+from warehouse.publish import damaged
+from warehouse.query import open_mart, run
+from warehouse.store import Store
 
 # Kills the process just before its nth change of a name on disk: key file, core, key file.
 KILLED = """
@@ -91,7 +96,7 @@ from warehouse.keys import load_keys
 from warehouse.landing import Landing
 
 def content(settings):
-    landing = Landing(settings.landing_path, *load_keys(settings.keys_path, {}).raw_of_files("landing"))
+    landing = Landing(settings.landing_path, *load_keys(settings.keys_path, {}).raws("landing"))
     files = [path.name for path in settings.landing_path.glob("[0-9a-f][0-9a-f]/*")]
     return {
         "files": {name: landing.redacted(name) if landing.is_redacted(name) else landing.read(name) for name in sorted(files)},
@@ -165,4 +170,44 @@ def test_a_landed_file_that_no_key_opens_stops_the_change_and_keeps_both_keys(tm
         rotate_landing(settings, {})
     keys = load_keys(settings.keys_path, {})
     assert "landing.next" in keys.values and damaged.read_bytes() == was
-    assert Landing(settings.landing_path, *keys.raw_of_files("landing")).read(kept.sha256) == b"whole"
+    assert Landing(settings.landing_path, *keys.raws("landing")).read(kept.sha256) == b"whole"
+
+
+def look_at_mart(settings: Settings) -> AccessLog:
+    """Asks the engineer's mart one thing, logged; a log opened with the keys of now."""
+    keys = load_keys(settings.keys_path, {})
+    log = AccessLog(Store(settings.decisions_url), keys)
+    arguments = {"log": log, "who": "A", "purpose": "night", "clock": lambda: dt.datetime(2026, 11, 16)}
+    run(settings.marts_path, keys, "engineer", "SELECT load_id FROM mart", **arguments)
+    return log
+
+
+def test_a_new_key_of_a_role_opens_its_mart_and_what_it_looked_at_before_stays_proved(settings: Settings) -> None:
+    with open_line(settings, {}) as line:
+        night = line.open_night(dt.date(2026, 11, 16))
+        line.publish(night)
+        line.con.execute("UPDATE night SET status = 'published'")
+    look_at_mart(settings)
+    old = load_keys(settings.keys_path, {})
+    # Killed once the key is in the key file: what is served still opens.
+    begin_anew(settings.keys_path, {}, "engineer", data=settings.data_path)
+    look_at_mart(settings)
+    assert damaged(settings.marts_path, load_keys(settings.keys_path, {})) == []
+    assert rotate_role(settings, {}, "engineer")
+    with pytest.raises(WarehouseError, match="the key does not open it"):
+        open_mart(settings.marts_path, old, "engineer")
+    log = look_at_mart(settings)
+    assert [look.question for look in log.looks(["engineer"])] == ["SELECT load_id FROM mart"] * 3
+    assert log.journal.faults({}) == []
+    assert (
+        AccessLog(Store(settings.decisions_url), old).journal.faults({}) != []
+    )  # the newest look is not proved by the old key
+    now = load_keys(settings.keys_path, {})
+    assert [old.text("engineer") in now.texts("engineer"), len(now.texts("engineer"))] == [True, 3]
+    assert len(list((settings.marts_path / "engineer").iterdir())) == 1
+
+
+def test_a_role_whose_night_is_not_finished_is_published_by_the_night(settings: Settings) -> None:
+    with open_line(settings, {}) as line:
+        line.open_night(dt.date(2026, 11, 16))
+    assert not rotate_role(settings, {}, "analyst")
