@@ -10,8 +10,9 @@ from __future__ import annotations
 import datetime as dt
 import getpass
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import sqlalchemy as sa
 
@@ -22,23 +23,44 @@ from warehouse.store import Cipher, Store
 
 @dataclass(frozen=True)
 class Look:
-    """One look: `shown` are the identifiers in the answer; None where it had none, and might be about anybody in the mart.
-
-    `file`: name and checksum of what it was exported to.
-    """
+    """One look. What is sealed of it is opened when it is asked for: whoever looks for a few among many opens little of most."""
 
     access_id: int
     action: str
     role: str
-    who: str
-    purpose: str
     at: dt.datetime
     load_id: str
     version: str
-    question: str
-    shown: frozenset[str] | None
     rows: int | None
-    file: str | None = None
+    sealed: Mapping[str, bytes | None] = field(repr=False)
+    cipher: Cipher = field(repr=False)
+
+    @cached_property
+    def who(self) -> str:
+        return self._opened("who") or ""
+
+    @cached_property
+    def purpose(self) -> str:
+        return self._opened("purpose") or ""
+
+    @cached_property
+    def question(self) -> str:
+        return self._opened("question") or ""
+
+    @cached_property
+    def shown(self) -> frozenset[str] | None:
+        """The identifiers in the answer; None where it had none, and might be about anybody in the mart."""
+        told = self._opened("shown")
+        return None if told is None else frozenset(json.loads(told))
+
+    @cached_property
+    def file(self) -> str | None:
+        """Name and checksum of what it was exported to."""
+        return self._opened("file")
+
+    def _opened(self, name: str) -> str | None:
+        sealed = self.sealed[name]
+        return None if sealed is None else self.cipher.open(sealed)
 
 
 class AccessLog:
@@ -124,22 +146,17 @@ class AccessLog:
             select = select.where(table.c.at >= since)
         with self._store.engine().connect() as connection:
             for row in connection.execute(select):
-                cipher = self._cipher(row.role)
-                shown = None if row.told is None else frozenset(json.loads(cipher.open(row.told)))
-                said = [cipher.open(value) for value in (row.who, row.purpose, row.question)]
                 look = Look(
                     access_id=row.access_id,
                     action=row.action,
                     role=row.role,
-                    who=said[0],
-                    purpose=said[1],
                     at=row.at,
                     load_id=row.load_id,
                     version=row.version,
-                    question=said[2],
-                    shown=shown,
                     rows=row.rows_shown,
-                    file=None if row.file_told is None else cipher.open(row.file_told),
+                    sealed={"who": row.who, "purpose": row.purpose, "question": row.question}
+                    | {"shown": row.told, "file": row.file_told},
+                    cipher=self._cipher(row.role),
                 )
                 found.append(look)
         return found

@@ -11,10 +11,10 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from warehouse.access import pseudonym
 from warehouse.access_log import AccessLog
 from warehouse.break_glass import Use
 from warehouse.keys import MARTS, Keys
+from warehouse.looks import as_shown
 
 # Words by which a question reaches what was known before.
 _OF_THE_PAST = ("_as_of", "_history", "(as of ")
@@ -60,15 +60,12 @@ def trace(
         {**row, "still_kept": row["load_id"] in kept} for row in published if _within(row["published_at"], together)
     ]
     served = {row["load_id"] for row in publications}
-    named = {*records, *(stretch["person_id"] for stretch in together)}
+    shown_as = as_shown(keys, (*records, *(stretch["person_id"] for stretch in together)))
     looks = []
     for look in log.looks(MARTS, together[0]["since"] - _CLOCKS_DIFFER):
-        past = any(word in look.question.lower() for word in _OF_THE_PAST)
-        if look.load_id not in served and not (past and look.at >= together[0]["since"]):
+        if look.load_id not in served and not (look.at >= together[0]["since"] and _of_the_past(look.question)):
             continue
-        salt = keys.pseudonym_salt(look.role)
-        seen = named | {pseudonym(salt, name) for name in named}
-        if look.shown is not None and not look.shown & seen:
+        if look.shown is not None and look.shown.isdisjoint(shown_as(look.role)):
             continue
         looks.append(
             {
@@ -103,6 +100,10 @@ def _broken(uses: Iterable[Use], together: Rows) -> list[dict[str, Any]]:
             for stretch in together
         )
     ]
+
+
+def _of_the_past(question: str) -> bool:
+    return any(word in question.lower() for word in _OF_THE_PAST)
 
 
 def _within(moment: dt.datetime, together: Rows) -> bool:

@@ -19,6 +19,7 @@ from console.visit import Visit
 from warehouse import publish
 from warehouse.keys import BREAK_GLASS
 from warehouse.looks import looks as chosen_looks
+from warehouse.looks import told
 from warehouse.trace import together_sql
 from warehouse.trace import trace as traced
 
@@ -73,7 +74,11 @@ def looks(visit: Visit) -> Response:
         since=dt.datetime.combine(since, dt.time.min) if since else None,
     )
     return visit.page(
-        "governance/looks.html", found=found[:_SHOWN_AT_MOST], more=len(found) - _SHOWN_AT_MOST, said=said, roles=_ROLES
+        "governance/looks.html",
+        found=[told(look) for look in found[:_SHOWN_AT_MOST]],
+        more=len(found) - _SHOWN_AT_MOST,
+        said=said,
+        roles=_ROLES,
     )
 
 

@@ -33,7 +33,7 @@ def looks(
     from pipelines.settings import utc_now
     from warehouse.access_log import AccessLog, account
     from warehouse.keys import MARTS, load_keys
-    from warehouse.looks import looks as found_looks
+    from warehouse.looks import looks, told
     from warehouse.store import Store
 
     if not purpose.strip():
@@ -53,7 +53,7 @@ def looks(
     log = AccessLog(Store(settings.decisions_url), keys)
     question = "audit looks" + "".join(f" --person {name}" for name in person or ())
     log.asked_of_store("audit", utc_now(), who=account(), purpose=purpose, question=question)
-    rows = found_looks(log, keys, persons=person or (), who=who, role=role, since=begin)
+    rows = [told(look) for look in looks(log, keys, persons=person or (), who=who, role=role, since=begin)]
     if not as_json:
         rows = [{name: value for name, value in row.items() if name not in ("shown", "question")} for row in rows]
     print_rows(rows, as_json, empty="No such look.")

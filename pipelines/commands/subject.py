@@ -40,7 +40,7 @@ def export(
     from warehouse import query as querying
     from warehouse.access_log import AccessLog, account
     from warehouse.keys import load_keys
-    from warehouse.looks import looks
+    from warehouse.looks import looks, told
     from warehouse.store import Store
     from warehouse.subject import disclosure
 
@@ -64,7 +64,7 @@ def export(
             shown.identifiers, shown.rows = named, 1 + sum(map(len, found.parts.values()))
             recipients = [
                 {"role": look["role"], "what": look["action"], "day": look["at"].date()}
-                for look in reversed(looks(log, keys, persons=named))
+                for look in map(told, reversed(looks(log, keys, persons=named)))
                 if look["shown"] is not None
             ]
             load_id = querying.rows(con, "SELECT load_id FROM mart.main.mart")[0]["load_id"]

@@ -212,7 +212,7 @@ def test_a_way_back_is_taken_once_and_by_its_own_browser(one_desk: Desk, openid:
     _to_provider(other)
     assert other.get(back).status_code == 403, "a browser that was on a way of its own"
     assert client.get(back.replace("state=", "state=x")).status_code == 403
-    assert client.get(back + "&state=twice").status_code == 403
+    assert client.get(back + "&code=twice").status_code == 403
     assert client.get(back).status_code == 200
     assert "tessera_way" not in client.cookies
     client.cookies.set("tessera_way", kept, domain="127.0.0.1")
