@@ -42,6 +42,7 @@ INPUT_COLUMNS = (
         "given_sound",
         "family",
         "family_set",
+        "family_group",
     ),
     *("birth", "birth_text", "birth_swap", "birth_doubtful", "precision", "age_slack"),
     *("past", "grown", "houses", "house_numbers", "house_words"),
@@ -80,7 +81,8 @@ QUESTIONS = {
     "year_moved": "same full name, the birth date is known only in part, and no address in common",
     "near_birth": "same full name, birth dates that nearly agree, and no address in common",
     "unborn_maybe": "an unborn child and a child born when it was due; surname, mother or home does not agree",
-    "no_birth_known_by": "same home and surname, no usable birth date, and the given name of one is another name of the other",
+    "no_birth_known_by": "same home and surname, no whole birth date, and the given name of one is another name of the other",
+    "no_birth_parent": "full name and home agree, but one has no birth date: a child, or a parent of the same name",
     "no_birth_moved": "same full name, no birth date, and no address in common",
     "crowd": "more records hang together here than one person can have",
     "blocked": "the evidence says one person, but another record of that person speaks against it",
@@ -368,6 +370,7 @@ def _judge(cursor: duckdb.DuckDBPyConnection, model: Model, memory: Memory) -> N
         "potential_at": str(model.potential_at),
         "weight_nhs": str(_billionths(model.comparison("nhs").level("same").weight)),
         "weight_upn": str(_billionths(model.comparison("upn").level("same").weight)),
+        "given_known_by": str(model.comparison("given").code("known_by")),
         "birth_exact": str(model.comparison("birth").code("exact")),
         "claim": "("
         + " + ".join(

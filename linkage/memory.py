@@ -38,9 +38,9 @@ def _tables(model: Model) -> dict[str, str]:
     return {
         "linkage_basis": "part VARCHAR, value VARCHAR",
         "linkage_seen": "number BIGINT, record_id VARCHAR, content UBIGINT, reading UBIGINT, numbers UBIGINT[]",
-        "linkage_known": "number BIGINT, agency VARCHAR, feed VARCHAR, given VARCHAR, family VARCHAR, birth DATE, precision INTEGER,"
-        " postcodes VARCHAR[], numbered BOOLEAN, linkable BOOLEAN, given_shown VARCHAR, family_shown VARCHAR, dated BOOLEAN, adult BOOLEAN,"
-        " unborn BOOLEAN, due_from DATE, due_to DATE, due_tokens VARCHAR[]",
+        "linkage_known": "number BIGINT, agency VARCHAR, feed VARCHAR, attached BOOLEAN, given VARCHAR, family VARCHAR, birth DATE,"
+        " precision INTEGER, postcodes VARCHAR[], numbered BOOLEAN, linkable BOOLEAN, given_shown VARCHAR, family_shown VARCHAR,"
+        " dated BOOLEAN, adult BOOLEAN, unborn BOOLEAN, due_from DATE, due_to DATE, due_tokens VARCHAR[]",
         "linkage_key": "number BIGINT, rule UTINYINT, key UBIGINT",
         "linkage_common": "kind VARCHAR, value VARCHAR, worth DOUBLE, code UBIGINT",
         "linkage_judged": "a BIGINT, b BIGINT, rule VARCHAR, tier INTEGER, bits DOUBLE, claim DOUBLE, likelihood DOUBLE,"
@@ -324,7 +324,7 @@ class Memory:
             INSERT INTO linkage_judged
             SELECT x.number, y.number, {columns}, set_aside FROM (
                 SELECT a, b, {columns}, false AS set_aside FROM {scratch}.judged
-                UNION ALL SELECT a, b, {columns}, true FROM {scratch}.two_dates)
+                UNION ALL SELECT a, b, {columns}, true FROM {scratch}.set_aside)
             JOIN {scratch}.place x ON x.rid = a JOIN {scratch}.place y ON y.rid = b
         """)
         con.execute(f"INSERT INTO linkage_disputed SELECT space, value FROM {scratch}.disputed")

@@ -128,20 +128,21 @@ def _sound_macro(cursor: duckdb.DuckDBPyConnection) -> None:
     cursor.execute(f"CREATE MACRO sound(x) AS {heard}")
 
 
-def _name_forms(cursor: duckdb.DuckDBPyConnection) -> None:
+def _forms(cursor: duckdb.DuckDBPyConnection, file: str, table: str) -> None:
+    """A table of (token, groups) from a list of names that are one name."""
     groups: dict[str, list[str]] = {}
-    with (_HERE / "names.csv").open(encoding="utf-8") as lines:
+    with (_HERE / file).open(encoding="utf-8") as lines:
         for row in csv.reader(line for line in lines if line.strip() and not line.startswith("#")):
             for token in dict.fromkeys(row):
                 groups.setdefault(token, []).append(row[0])
     forms = pd.DataFrame({"token": list(groups), "names": ["|".join(names) for names in groups.values()]})
     cursor.register("arriving", forms)
-    cursor.execute("CREATE TABLE name_form AS SELECT token, string_split(names, '|') AS groups FROM arriving")
+    cursor.execute(f"CREATE TABLE {table} AS SELECT token, string_split(names, '|') AS groups FROM arriving")
     cursor.unregister("arriving")
 
 
 # The steps of sql/prepare.sql that count over all records. Where only some are read, they are counted beforehand (reached.py).
-COMMON_STEPS = ("constant", "given_bearers", "adult_feed", "register", "due_range", "unborn_token")
+COMMON_STEPS = ("constant", "given_bearers", "adult_feed", "child_feed", "register", "due_range", "unborn_token")
 
 
 def prepare(
@@ -158,7 +159,8 @@ def prepare(
     """
     _macros(cursor)
     _sound_macro(cursor)
-    _name_forms(cursor)
+    _forms(cursor, "names.csv", "name_form")
+    _forms(cursor, "surnames.csv", "surname_form")
     for name, values in clerk_words().items():
         listed = ", ".join("'" + value + "'" for value in values)
         cursor.execute(f"SET VARIABLE {name} = [{listed}]")
@@ -194,6 +196,7 @@ def prepare(
         "names",
         "dwelling",
         "name_group",
+        "family_group",
         "numbers",
     ):
         cursor.execute(f"DROP TABLE {table}")
@@ -215,7 +218,7 @@ def _placed(sql: str, settings: LinkageSettings, records: int) -> str:
 
 def common_steps(cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, records: int) -> None:
     """The COMMON_STEPS alone, from whatever the tables they read are at present."""
-    _name_forms(cursor)
+    _forms(cursor, "names.csv", "name_form")
     steps = dict(sql_steps("prepare.sql"))
     for name in COMMON_STEPS:
         cursor.execute(_placed(steps[name], settings, records))

@@ -111,6 +111,7 @@ class Reached:
         cursor = self._cursor
         for kind, columns in (("constant", "attribute VARCHAR, value VARCHAR, records BIGINT"),
                               ("given_bearers", "given VARCHAR"), ("adult_feed", "agency VARCHAR, feed VARCHAR"),
+                              ("child_feed", "agency VARCHAR, feed VARCHAR, attached BOOLEAN"),
                               ("register", "agency VARCHAR, feed VARCHAR"),
                               ("due_range", "due_from DATE, due_to DATE"), ("unborn_token", "token VARCHAR")):  # fmt: skip
             cursor.execute(f"CREATE TABLE {kind} ({columns})")
@@ -183,7 +184,7 @@ class Reached:
             SELECT * FROM kept_known ANTI JOIN stale USING (number) UNION ALL SELECT * FROM fresh_known;
             CREATE SCHEMA everyone;
             CREATE VIEW everyone.names AS SELECT number AS rid, given, family FROM now_known;
-            CREATE VIEW everyone.birth AS SELECT number AS rid, agency, feed, birth, precision FROM now_known;
+            CREATE VIEW everyone.birth AS SELECT number AS rid, agency, feed, attached, birth, precision FROM now_known;
             CREATE VIEW everyone.home AS SELECT number AS rid, unnest(postcodes) AS postcode FROM now_known;
             CREATE VIEW everyone.record AS SELECT number AS rid, agency, feed FROM now_known;
             CREATE VIEW everyone.number AS SELECT number AS rid, 'national' AS kind FROM now_known WHERE numbered;
@@ -219,9 +220,10 @@ class Reached:
             return "a value became, or stopped being, some system's default"
         if "adult_feed" in kinds:  # whom it names without a date is looked up by other keys now
             return "a feed came to be one of adults only, or is that no more"
-        # A source that became, or stopped being, a register.
+        # A source that became, or stopped being, a register, or one of children.
         cursor.execute(
-            "INSERT INTO flipped SELECT number FROM now_known JOIN shifted ON kind = 'register' AND value = agency || '.' || feed"
+            "INSERT INTO flipped SELECT number FROM now_known JOIN shifted"
+            " ON kind IN ('register', 'child_feed') AND split_part(value, ' ', 1) = agency || '.' || feed"
         )
         cursor.execute(
             "INSERT INTO flipped SELECT number FROM now_known JOIN shifted ON kind = 'bearer' AND value = given"
@@ -340,6 +342,8 @@ def common_rows(settings: LinkageSettings, scratch: str = "main") -> str:
         f"SELECT 'constant ' || attribute AS kind, value, records::DOUBLE AS worth, NULL::UBIGINT AS code FROM {scratch}.constant",
         f"SELECT 'bearer', given, NULL, NULL FROM {scratch}.given_bearers",
         f"SELECT 'adult_feed', agency || '.' || feed, NULL, NULL FROM {scratch}.adult_feed",
+        "SELECT 'child_feed', agency || '.' || feed || CASE WHEN attached THEN ' attached' ELSE '' END, NULL, NULL"
+        f" FROM {scratch}.child_feed",
         f"SELECT 'register', agency || '.' || feed, NULL, NULL FROM {scratch}.register",
         f"SELECT 'due', strftime(unnest([due_from, due_to]), '%Y-%m-%d'), NULL, NULL FROM {scratch}.due_range",
         f"SELECT 'unborn', token, NULL, NULL FROM {scratch}.unborn_token",

@@ -17,6 +17,9 @@ SELECT c.*,
        l.unborn OR r.unborn AS unborn,
        -- Whom a slip dates into the past is no adult beside a date of living memory.
        l.grown AND r.grown AND (l.birth IS NULL OR r.birth IS NULL OR l.past = r.past) AS grown,
+       l.generation IS NULL OR r.generation IS NULL AS generation_unknown,
+       coalesce(l.generation <> r.generation, false) AS generations_differ,
+       coalesce(l.generation = 'child' AND r.generation = 'child', false) AS both_children,
        (l.given IS NOT NULL OR l.registered) AND (r.given IS NOT NULL OR r.registered) AS nameless_keyed,
        l.twin_hint OR r.twin_hint AS twin_hint,
        l.birth IS NOT NULL AND r.birth IS NOT NULL AND l.past = r.past AS both_dated,
@@ -122,7 +125,7 @@ ruled AS (
              -- A second registration by initial. A twin who fits it too is a rival, and a person decides.
              WHEN given = 'initial' AND birth = 'exact' AND family_agrees AND home_agrees AND NOT sex_differs THEN 'garbled_name' END
         -- Forms of one name may be twins' names. Where numbers differ a person decides; else only if nobody competes.
-        WHEN given IN ('variant', 'swapped_near') AND birth_agrees AND (family_agrees OR family = 'similar' OR home_agrees OR family IS NULL) THEN CASE
+        WHEN given IN ('variant', 'swapped_near', 'one_name_near') AND birth_agrees AND (family_agrees OR family = 'similar' OR home_agrees OR family IS NULL) THEN CASE
              WHEN numbers_differ AND likelihood >= {potential_at} THEN 'near_variants'
              WHEN numbers_differ THEN NULL
              WHEN likelihood >= {match_at} AND NOT sex_differs THEN 'variant_name'
@@ -135,13 +138,21 @@ ruled AS (
              WHEN likelihood >= {potential_at} THEN 'doubtful' END
         WHEN given_agrees AND birth_agrees AND likelihood >= {match_at} AND NOT grown THEN 'moved_and_renamed'
         -- Thin evidence. A year or month only, no date at all, a wrong one, a garbled name.
-        WHEN given_agrees AND birth_partly AND family_agrees AND home_agrees AND NOT sex_differs THEN 'partial_birth'
+        -- A year tells no twin from another, and her second name may be her sister's first.
+        WHEN given_agrees AND birth_partly AND family_agrees AND home_agrees AND NOT sex_differs
+             THEN CASE WHEN given = 'known_by' AND called_by_second THEN 'no_birth_known_by' ELSE 'partial_birth' END
         WHEN given_agrees AND birth IS NULL AND (family_agrees OR (family = 'similar' AND given = 'exact')) AND home_agrees
              AND NOT sex_differs
              -- A second name may be a sister's first. And where two dates are known but doubted, nothing less than the same name will do.
-             THEN CASE WHEN given = 'known_by' OR (both_dated AND given <> 'exact') THEN 'no_birth_known_by' ELSE 'no_birth' END
+             -- Father and son may share name and home (docs/decisions/0017).
+             THEN CASE WHEN generations_differ THEN CASE WHEN both_dated AND given = 'exact' THEN 'far_birth' END
+                       WHEN given = 'known_by' OR (both_dated AND given <> 'exact') THEN 'no_birth_known_by'
+                       WHEN generation_unknown THEN 'no_birth_parent' ELSE 'no_birth' END
         WHEN given IN ('exact', 'known_by') AND birth IN ('near', 'different') AND family_agrees AND postcode = 'same'
              AND NOT sex_differs AND days_apart <= 5 * 366 THEN 'wrong_birth'
+        -- Nor do parents give two children the same first and second name (docs/decisions/0018).
+        WHEN given = 'exact' AND second_agrees AND birth IN ('near', 'different') AND family_agrees AND home_agrees AND NOT sex_differs
+             AND both_children AND NOT numbers_differ THEN 'wrong_birth'
         WHEN given IN ('garbled', 'initial') AND NOT both_borne AND NOT numbers_differ AND birth IN ('exact', 'swapped') AND (family_agrees OR family = 'similar')
              AND home_agrees AND NOT sex_differs THEN 'garbled_name'
         -- Two who share a second name that is no family's are not twins: one child, known by another first name, or by a garbled one.

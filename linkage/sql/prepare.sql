@@ -110,22 +110,29 @@ more AS (
            -- Who has no name in the current field may have one in another.
            min(g.given) FILTER (c.kind IN ('preferred', 'alias')) AS other_given,
            min(f.family) FILTER (c.kind IN ('preferred', 'alias', 'former')) AS other_family,
+           min(g.given) FILTER (c.kind = 'middle' AND length(g.given) > 1) AS middle_given,
            list_sort(list_distinct(list(g.given) FILTER (c.kind <> 'middle' AND g.given IS NOT NULL))) AS called
     FROM name_claim c
     LEFT JOIN given_reading g ON g.spelling = c.given_names
     LEFT JOIN family_reading f ON f.spelling = c.family_name
     GROUP BY rid
 )
+-- Who is Mohammed here and has a middle name in another column goes by that, as Mohammed Umar does.
+, called AS (
+    SELECT latest.* REPLACE (CASE WHEN list_contains(getvariable('prefixes'), given) AND middle_given IS NOT NULL
+                                  THEN middle_given ELSE given END AS given)
+    FROM latest LEFT JOIN more USING (rid)
+)
 SELECT rid, coalesce(given, other_given) AS given, coalesce(family, other_family) AS family,
-       CASE WHEN more.rid IS NULL THEN coalesce(latest.given_set, [])
-            ELSE list_distinct(coalesce(latest.given_set, []) || coalesce(more.given_set, [])) END AS given_set,
-       latest.given_initials,
-       list_filter(list_distinct(coalesce(latest.second_set, []) || coalesce(more.second_set, [])),
+       CASE WHEN more.rid IS NULL THEN coalesce(called.given_set, [])
+            ELSE list_distinct(coalesce(called.given_set, []) || coalesce(more.given_set, [])) END AS given_set,
+       called.given_initials,
+       list_filter(list_distinct(coalesce(called.second_set, []) || coalesce(more.second_set, [])),
                    lambda w: w IS DISTINCT FROM coalesce(given, other_given)) AS second_set,
-       CASE WHEN more.rid IS NULL THEN coalesce(latest.family_set, [])
-            ELSE list_distinct(coalesce(latest.family_set, []) || coalesce(more.family_set, [])) END AS family_set,
+       CASE WHEN more.rid IS NULL THEN coalesce(called.family_set, [])
+            ELSE list_distinct(coalesce(called.family_set, []) || coalesce(more.family_set, [])) END AS family_set,
        more.called, placeholder, unborn, twin
-FROM latest LEFT JOIN more USING (rid);
+FROM called LEFT JOIN more USING (rid);
 
 -- step: given_sound: how a given name sounds: spellings that a listener could not tell apart are one
 CREATE TABLE given_sound AS SELECT given, sound(given) AS sound FROM (SELECT DISTINCT given FROM names WHERE given IS NOT NULL);
@@ -135,6 +142,11 @@ CREATE TABLE name_group AS
 SELECT rid, list_sort(list_distinct(flatten(list(groups)))) AS given_group
 FROM (SELECT rid, unnest(list_distinct(called || [given])) AS token FROM names WHERE called IS NOT NULL) JOIN name_form USING (token)
 GROUP BY rid;
+
+-- step: family_group: the groups of surnames.csv that a record's surnames belong to
+CREATE TABLE family_group AS
+SELECT rid, list_sort(list_distinct(flatten(list(groups)))) AS family_group
+FROM (SELECT rid, unnest(family_set) AS token FROM names) JOIN surname_form USING (token) GROUP BY rid;
 
 -- step: home: every usable postcode of a record; pseudo-postcodes say that there is none
 CREATE TABLE home AS
@@ -239,6 +251,7 @@ WITH believed AS (
 )
 SELECT rid, record_id, agency, feed,
        CASE WHEN contains(source_person_id, '/') THEN split_part(source_person_id, '/', 1) END AS source_root,
+       coalesce(contains(source_person_id, '/'), false) AS attached,
        birth, CASE WHEN birth IS NULL THEN 0 ELSE precision END AS precision, age_slack
 FROM believed;
 
@@ -355,6 +368,12 @@ CREATE TABLE adult_feed AS
 SELECT agency, feed FROM birth WHERE birth IS NOT NULL GROUP BY agency, feed
 HAVING count(*) >= {constant_least} AND count(*) FILTER (birth > getvariable('today') - INTERVAL 25 YEAR) < 0.01 * count(*);
 
+-- step: child_feed: feeds of which three known birth dates in four are those of somebody who is a child or a care leaver: whom they name
+-- without a date is one too (docs/decisions/0017). Records that hang on another's are counted by themselves: a patient's relatives
+CREATE TABLE child_feed AS
+SELECT agency, feed, attached FROM birth WHERE birth IS NOT NULL GROUP BY agency, feed, attached
+HAVING count(*) FILTER (birth > getvariable('today') - INTERVAL 25 YEAR) + 1 >= 0.75 * (count(*) + 2);
+
 -- step: register: sources that keep people, by a number of their own on at least one record in twenty; the others mention them, as often
 -- as something happens
 CREATE TABLE register AS
@@ -375,6 +394,13 @@ SELECT r.rid, hash(r.agency) AS agency, hash(r.agency, r.feed) AS source,
        -- Beyond the age of a care leaver by its birth date: no child, and no child's twin.
        r.role IS DISTINCT FROM 'child' AND NOT n.unborn
            AND CASE WHEN cb.value IS NULL THEN coalesce(b.birth <= getvariable('today') - INTERVAL 25 YEAR, af.feed IS NOT NULL) ELSE false END AS grown,
+       -- Whether it is a child's record or an adult's, as far as its source, its own birth date or its feed tells.
+       CASE WHEN r.role = 'child' OR n.unborn OR (r.expected_birth_date IS NOT NULL AND b.birth IS NULL) THEN 'child'
+            WHEN r.role = 'adult' THEN 'adult'
+            WHEN b.birth >= DATE '{earliest_birth}' AND bd.rid IS NULL AND cb.value IS NULL
+                 THEN CASE WHEN b.birth > getvariable('today') - INTERVAL 25 YEAR THEN 'child' ELSE 'adult' END
+            WHEN chf.feed IS NOT NULL THEN 'child'
+            WHEN af.feed IS NOT NULL THEN 'adult' END AS generation,
        coalesce(b.birth < DATE '{earliest_birth}', false) AS past,
        coalesce(dw.houses, []) AS houses, coalesce(dw.house_numbers, []) AS house_numbers, coalesce(dw.house_words, []) AS house_words,
        n.unborn OR (r.expected_birth_date IS NOT NULL AND b.birth IS NULL) AS unborn,
@@ -388,6 +414,7 @@ SELECT r.rid, hash(r.agency) AS agency, hash(r.agency, r.feed) AS source,
        kb.given IS NOT NULL AS given_borne,
        CASE WHEN cf.value IS NULL THEN n.family END AS family,
        CASE WHEN cf.value IS NULL THEN n.family_set ELSE [] END AS family_set,
+       CASE WHEN cf.value IS NULL THEN coalesce(fg.family_group, []) ELSE [] END AS family_group,
        CASE WHEN cb.value IS NULL THEN b.birth END AS birth,
        CASE WHEN cb.value IS NULL THEN b.precision ELSE 0 END AS precision,
        b.age_slack,
@@ -410,6 +437,7 @@ JOIN names n USING (rid)
 JOIN birth b USING (rid)
 LEFT JOIN name_group g USING (rid)
 LEFT JOIN name_form nf ON nf.token = n.given
+LEFT JOIN family_group fg USING (rid)
 LEFT JOIN second sn USING (rid)
 LEFT JOIN birth_doubt bd USING (rid)
 LEFT JOIN twin_hint th USING (rid)
@@ -427,6 +455,7 @@ LEFT JOIN (SELECT rid, min(home.postcode) FILTER (current) AS postcode, list_sor
            GROUP BY rid) h USING (rid)
 LEFT JOIN dwelling dw USING (rid)
 LEFT JOIN adult_feed af ON af.agency = r.agency AND af.feed = r.feed
+LEFT JOIN child_feed chf ON chf.agency = r.agency AND chf.feed = r.feed AND chf.attached = b.attached
 LEFT JOIN numbers i USING (rid);
 
 -- step: linkable: records with anything of their own to be linked by; an adult with only a name stays a person of its own
@@ -467,7 +496,7 @@ SELECT rid, token FROM told SEMI JOIN unborn_token USING (token);
 
 -- step: known: of each record what counts together with all others (names, dates, places, numbers), so that a night need not read them all
 CREATE TABLE known AS
-SELECT p.rid, r.agency, r.feed, n.given, n.family, b.birth, b.precision, coalesce(h.postcodes, []) AS postcodes,
+SELECT p.rid, r.agency, r.feed, b.attached, n.given, n.family, b.birth, b.precision, coalesce(h.postcodes, []) AS postcodes,
        m.rid IS NOT NULL AS numbered, l.rid IS NOT NULL AS linkable, p.given AS given_shown, p.family AS family_shown,
        p.birth IS NOT NULL AS dated, p.role IS NOT DISTINCT FROM 'adult' AS adult, p.unborn, p.due_from, p.due_to,
        CASE WHEN p.unborn THEN p.family_set || list_transform(p.mother_given, lambda name: 'mother ' || name) ELSE [] END AS due_tokens
