@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -14,11 +15,14 @@ from typing import Any
 import pytest
 
 from connectors.contract import Column, Feed, Kind, Output, Table
+from pipelines.cli import GARBAGE_THRESHOLDS
 from pipelines.line import Line, open_line
 from pipelines.night import run_feed
 from pipelines.settings import Settings
 
-MarkRow = Mapping[str, object]
+
+def pytest_configure() -> None:
+    gc.set_threshold(*GARBAGE_THRESHOLDS)  # as every command does
 
 
 def _mark_outputs(_: Mapping[str, object]) -> list[Output]:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ _FORBIDDEN_IN_KEY = "'"
 _CHECKPOINT_AT = "256MB"
 # DuckDB gives work to its threads by row group.
 _ROW_GROUP = 122_880
+# Binaries whose signature DuckDB has checked in this process: path, and what tells that the file is still the same.
+_signature_checked: set[tuple[Path, int, int, int]] = set()
 
 
 class WarehouseError(Exception):
@@ -34,11 +37,7 @@ def connect(
     *, memory_limit: str = "", threads: int = 0, temp_directory: Path | None = None
 ) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB that may attach encrypted files, spills only encrypted, and never reaches the network."""
-    con = duckdb.connect(
-        ":memory:",
-        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
-    )
-    _load_httpfs(con)
+    con = _connect_with_openssl()
     con.execute("SET temp_file_encryption = true")
     con.execute("SET TimeZone = 'UTC'")
     con.execute("SET enable_progress_bar = false")
@@ -224,22 +223,41 @@ class Warehouse:
         self.close()
 
 
-def _load_httpfs(con: duckdb.DuckDBPyConnection) -> None:
-    """Writing encrypted files needs OpenSSL, which DuckDB has in httpfs; the signed binary comes with a wheel."""
-    spec = find_spec("duckdb_extension_httpfs")
-    binaries = (
-        sorted(Path(os.fspath(spec.submodule_search_locations[0])).rglob("httpfs.duckdb_extension"))
-        if (spec and spec.submodule_search_locations)
-        else []
-    )
-    matching = [path for path in binaries if duckdb.__version__ in str(path)] or binaries
+def _connect_with_openssl() -> duckdb.DuckDBPyConnection:
+    """Writing encrypted files needs OpenSSL, which DuckDB has in httpfs; the signed binary comes with a wheel.
+
+    To check its signature DuckDB reads all of its 21 MB, which takes longer than all else a connection needs. A process that has
+    seen that check pass does not ask for it again until the file is another. What the flag then allows, nobody can use: no
+    extension is loaded by itself, and where a person's SQL runs none can be loaded at all (query.open_mart).
+    """
+    binary = _httpfs()
+    about = None if binary is None else (binary, (found := binary.stat()).st_ino, found.st_size, found.st_mtime_ns)
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "allow_unsigned_extensions": str(about in _signature_checked).lower(),
+    }
+    con = duckdb.connect(":memory:", config=config)
     try:
-        con.execute(f"LOAD '{_quoted_path(matching[-1])}'" if matching else "LOAD httpfs")
+        con.execute("LOAD httpfs" if binary is None else f"LOAD '{_quoted_path(binary)}'")
     except duckdb.Error as error:
         raise WarehouseError(
             f"DuckDB's httpfs extension for version {duckdb.__version__} is needed to write encrypted files; "
             "install the package duckdb-extension-httpfs of that version, or run INSTALL httpfs once"
         ) from error
+    if about is not None:
+        _signature_checked.add(about)
+    return con
+
+
+@cache
+def _httpfs() -> Path | None:
+    """The binary of this DuckDB's version, if the wheel is installed."""
+    spec = find_spec("duckdb_extension_httpfs")
+    folders = spec.submodule_search_locations if spec else None
+    binaries = sorted(Path(os.fspath(folders[0])).rglob("httpfs.duckdb_extension")) if folders else []
+    matching = [path for path in binaries if duckdb.__version__ in str(path)] or binaries
+    return matching[-1] if matching else None
 
 
 def _quoted_path(path: Path) -> str:

@@ -59,6 +59,15 @@ def test_nothing_but_one_select_is_answered(story: Story, sql: str) -> None:
         story.ask("practitioner", sql)
 
 
+def test_no_extension_can_be_loaded_where_somebodys_sql_runs(story: Story, tmp_path: Path) -> None:
+    """Not even by a way past the check of the statement: a process no longer checks signatures once it has seen one pass."""
+    (tmp_path / "own.duckdb_extension").write_bytes(b"of somebody")
+    con = querying.open_mart(story.marts, story.keys, "practitioner")
+    with pytest.raises(duckdb.PermissionException, match="disabled through configuration"):
+        con.execute(f"LOAD '{tmp_path / 'own.duckdb_extension'}'")
+    con.close()
+
+
 @pytest.mark.parametrize(
     "sql",
     [

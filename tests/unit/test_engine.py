@@ -1,0 +1,50 @@
+"""Connections: the signature of what writes encrypted files is checked, once in a process for a file that stays as it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from warehouse import engine
+from warehouse.engine import WarehouseError, connect
+
+
+@pytest.fixture
+def binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the extension that is used instead of the wheel's."""
+    original = engine._httpfs()
+    assert original is not None, "the wheel duckdb-extension-httpfs is installed"
+    copy = tmp_path / original.name
+    shutil.copy2(original, copy)
+    monkeypatch.setattr(engine, "_httpfs", lambda: copy)
+    return copy
+
+
+def unsigned_is_allowed() -> bool:
+    con = connect()
+    try:
+        return bool(con.execute("SELECT current_setting('allow_unsigned_extensions')").fetchall()[0][0])
+    finally:
+        con.close()
+
+
+def test_the_signature_is_checked_by_the_first_connection_of_a_process(binary: Path) -> None:
+    assert [unsigned_is_allowed() for _ in range(3)] == [False, True, True]
+
+
+def test_a_binary_that_changes_is_checked_again(binary: Path) -> None:
+    assert [unsigned_is_allowed(), unsigned_is_allowed()] == [False, True]
+    found = binary.stat()
+    content = bytearray(binary.read_bytes())
+    content[-1] ^= 1  # a byte of the signature
+    changed = binary.with_name("changed")
+    changed.write_bytes(content)
+    os.utime(changed, ns=(found.st_atime_ns, found.st_mtime_ns))
+    changed.replace(binary)
+    with pytest.raises(WarehouseError, match="httpfs extension for version"):
+        connect()
+    with pytest.raises(WarehouseError, match="httpfs extension for version"):
+        connect()
