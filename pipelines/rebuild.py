@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pipelines import landed
 from pipelines.line import PEOPLE, Line, Night
 from pipelines.night import run_feed
 from pipelines.settings import Settings, utc_now
+from warehouse import publish
 from warehouse.engine import Warehouse, WarehouseError, attach, connect, core_key
 from warehouse.keys import Keys, load_keys
 from warehouse.landing import Landing
@@ -73,7 +74,7 @@ def rebuild(
     try:
         fresh = folder / "core.duckdb"
         found = Rebuilt(len(nights))
-        releases = _releases(settings, keys)
+        releases, published = _of_core_in_use(settings, keys)
         found.compared = releases is not None
         erased_after = None
         with _line(settings, keys, fresh) as line:
@@ -81,6 +82,9 @@ def rebuild(
                 _run(line, settings, night, manifests, releases or [], found, say)
                 if landed.take_ledger(line, night.load_id):
                     erased_after = night.load_id
+            # What was served, and when, is history that nothing can be recomputed from; a wrong link is traced by it.
+            if published:
+                line.con.executemany("INSERT INTO publication (load_id, published_at) VALUES (?, ?)", published)
             found.rows = sum(line.con.execute(f'SELECT count(*) FROM "{name}"').fetchall()[0][0] for name in RELATIONS)
         if found.compared:
             found.differing = _differences(settings.core_path, fresh, keys, erased_after)
@@ -154,17 +158,20 @@ def _run(
     )
 
 
-def _releases(settings: Settings, keys: Keys) -> list[dict[str, Any]] | None:
-    """Rows that people released, from the core in use; None where there is none or it does not open."""
-    if not settings.core_path.exists():
-        return None
-    try:
-        with Warehouse(settings.core_path, keys) as warehouse:
-            return warehouse.rows(
+def _of_core_in_use(settings: Settings, keys: Keys) -> tuple[list[dict[str, Any]] | None, list[list[Any]]]:
+    """Rows that people released, and every publication (load, when). Where the core is gone or does not open there are no
+    releases (None), and the publications are those whose marts are kept."""
+    if settings.core_path.exists():
+        with suppress(WarehouseError, duckdb.Error), Warehouse(settings.core_path, keys) as warehouse:
+            releases = warehouse.rows(
                 "SELECT quarantine_id, released_by, repairs, released_load_id FROM quarantine WHERE released_by IS NOT NULL"
             )
-    except (WarehouseError, duckdb.Error):
-        return None
+            published = warehouse.rows("SELECT load_id, published_at FROM publication ORDER BY published_at, load_id")
+            return releases, [list(row.values()) for row in published]
+    with suppress(publish.PublishError):
+        now = publish.current(settings.marts_path)
+        return None, [[each.load_id, each.published_at.removesuffix("Z")] for each in (*now.previous[::-1], now)]
+    return None, []
 
 
 def _differences(in_use: Path, fresh: Path, keys: Keys, erased_after: str | None) -> dict[str, int]:

@@ -504,10 +504,7 @@ def _verify(con: duckdb.DuckDBPyConnection, path: Path, role: str, *known: str) 
 def _record(warehouse: engine.Warehouse, load_id: str, published_at: dt.datetime) -> None:
     """The core's own note of it; the pointer is what counts, should a kill come between the two."""
     with _no_values_in_errors(), _cursor(warehouse) as con:
-        con.execute("BEGIN")
-        con.execute("DELETE FROM publication WHERE load_id = ?", [load_id])
         con.execute("INSERT INTO publication (load_id, published_at) VALUES (?, ?)", [load_id, published_at])
-        con.execute("COMMIT")
 
 
 # Files and the pointer

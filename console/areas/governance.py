@@ -116,18 +116,18 @@ def trace(visit: Visit) -> Response:
             row["record_id"] for row in mart.rows("FROM links_history WHERE record_id IN ($a, $b)", _sides(records))
         }
         together = mart.rows(together_sql(_LINKS), _sides(records))
-        published = {row["load_id"]: row["published_at"] for row in mart.rows("FROM publications")}
+        published = mart.rows("FROM publications")
     for name in ("record_a", "record_b"):
         if said[name] not in known:  # a slip must not read as if nothing had been served
             visit.faults[name] = "No record of that name was ever linked. Copy it from the decision or from who looked"
     if visit.faults:
         return visit.page("governance/trace.html", 400, found=None, said=said, undone=())
     night = visit.deployment.marts.night()
-    published[night.load_id] = night.moment  # which its own mart cannot know
+    published.append({"load_id": night.load_id, "published_at": night.moment})  # which its own mart cannot know
     found = traced(
         records,
         together,
-        [{"load_id": load, "published_at": at} for load, at in sorted(published.items(), key=lambda one: one[::-1])],
+        sorted(published, key=lambda row: (row["published_at"], row["load_id"])),
         log=visit.look_at_log(question, purpose=said["purpose"]),
         keys=visit.deployment.keys,
         uses=visit.deployment.glass.all(visit.now),

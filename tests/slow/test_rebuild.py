@@ -93,6 +93,20 @@ def test_without_a_core_everything_but_releases_comes_back(copied):
     assert (found.compared, found.switched) == (False, True)
     assert people() == before
     assert settings.core_path.with_name("core.before-rebuild.duckdb").stat().st_size == 4096
+    assert [load for load, _ in publications(copied)] == ["2026-11-16.1", "2026-11-17.1", "2026-11-17.1"]
+
+
+def publications(folder):
+    with open_line(settings_of(folder, "night2"), {}) as line:
+        return line.con.execute("SELECT load_id, published_at FROM publication ORDER BY published_at").fetchall()
+
+
+def test_what_was_served_and_when_is_not_forgotten(copied):
+    before = publications(copied)
+    assert rebuild(settings_of(copied, "night2"), {}, switch=True).switched
+    after = publications(copied)
+    assert after[:2] == before
+    assert [load for load, _ in after] == ["2026-11-16.1", "2026-11-17.1", "2026-11-17.1"]
 
 
 def test_with_nothing_landed_there_is_nothing_to_rebuild_from(tmp_path):

@@ -1,4 +1,4 @@
--- publications: one row per load that was published before this one, and when; of one published again, the last time.
+-- publications: one row per publication before this one: the load that was served from then on.
 -- sorted by: published_at, load_id
 WITH publications AS (
     SELECT * FROM publication
@@ -6,4 +6,3 @@ WITH publications AS (
 
 SELECT load_id, published_at
 FROM publications
-WHERE load_id NOT IN (SELECT load_id FROM published_night)
