@@ -34,7 +34,7 @@ slow: setup ## killed nights, concurrent readers, canary, scale
 	@$(BIN)/pytest -q -m slow tests/slow/test_killed_night.py # forks: in a process that has done nothing else
 
 field: setup ## third-party data, where it lies beside the checkout
-	@$(BIN)/pytest -q -m field -rs
+	@$(BIN)/pytest -q -n 2 -m field -rs
 
 check: setup ## format, lint, types, layers, docs current, lock in step
 	@$(BIN)/ruff format --check --quiet . || (echo "not formatted; run: make fix" && exit 1)
