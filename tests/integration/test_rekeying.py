@@ -23,21 +23,31 @@ from warehouse.publish import damaged
 from warehouse.query import open_mart, run
 from warehouse.store import Store
 
-# Kills the process just before its nth change of a name on disk: key file, core, key file.
-KILLED = """
-import os, pathlib, signal, sys
-from pipelines.rekeying import rotate_core
+# Has the process killed just before its nth change of a name on disk.
+KILLED_BEFORE = """
+import os, pathlib, shutil, signal, sys
 from pipelines.settings import Settings
-at, replace = int(sys.argv[2]), pathlib.Path.replace
-def counted(self, target):
-    global at
-    at -= 1
-    if at == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return replace(self, target)
-pathlib.Path.replace = counted
+
+def killed_before(at):
+    replace = pathlib.Path.replace
+    def counted(self, target):
+        nonlocal at
+        at -= 1
+        if at == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return replace(self, target)
+    pathlib.Path.replace = counted
+"""
+
+# The core's changes of a name: key file, core, key file.
+KILLED = (
+    KILLED_BEFORE
+    + """
+from pipelines.rekeying import rotate_core
+killed_before(int(sys.argv[2]))
 rotate_core(Settings.model_validate({"base": sys.argv[1], "sources": {}}), {})
 """
+)
 
 
 @pytest.fixture
@@ -88,10 +98,10 @@ def test_a_key_from_the_environment_is_not_replaced(settings: Settings) -> None:
 
 # Rotates landing's key in a child that is killed before its first change of a name on disk, its second, and so on to the end; each time
 # reads all there is, finishes, and reads it again. Prints how often it was killed.
-KILLED_AT_EACH = """
-import os, pathlib, shutil, signal, sys
+KILLED_AT_EACH = (
+    KILLED_BEFORE
+    + """
 from pipelines.rekeying import rotate_landing
-from pipelines.settings import Settings
 from warehouse.keys import load_keys
 from warehouse.landing import Landing
 
@@ -103,16 +113,6 @@ def content(settings):
         "ledger": landing.ledger("2"),
         "manifests": {of: landing.read_manifest(*of) for of in landing.manifests()},
     }
-
-def killed_before(at):
-    replace = pathlib.Path.replace
-    def counted(self, target):
-        nonlocal at
-        at -= 1
-        if at == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return replace(self, target)
-    pathlib.Path.replace = counted
 
 before, at, killed = content(Settings.model_validate({"base": sys.argv[1], "sources": {}})), 0, True
 assert before["files"] and before["ledger"] and before["manifests"]
@@ -134,6 +134,7 @@ while killed:
     assert not list(settings.landing_path.rglob(".*"))
 print(at - 1)
 """
+)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the child is made by fork")
