@@ -1,6 +1,7 @@
 -- Social workers of each child in their order.
 SELECT
     *,
+    lag(raw_row_id) OVER in_order AS prev_row,
     lag(sw_decom) OVER in_order AS prev_decom,
     lag(sw_dec) OVER in_order AS prev_dec,
     lead(sw_decom) OVER in_order AS next_decom
