@@ -5,6 +5,6 @@ WITH told AS (
 numbered AS (
     SELECT *, count(*) FILTER (NOT goes_on) OVER (PARTITION BY child ORDER BY place_in_order) AS run FROM told
 )
-SELECT raw_row_id, child, ls, min(decom) OVER stretch AS began, max(ended) OVER stretch AS ended
+SELECT raw_row_id, child, ls, min(decom) OVER stretch AS began, max(CASE WHEN dec_text IS NULL THEN ended ELSE dec END) OVER stretch AS ended
 FROM numbered
 WINDOW stretch AS (PARTITION BY child, run)

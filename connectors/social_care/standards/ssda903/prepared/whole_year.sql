@@ -1,16 +1,15 @@
--- Children looked after without a break from the first day of the collection year to its last, short breaks (V3, V4) aside.
-WITH care AS (
-    SELECT child, decom, dec, lag(dec) OVER in_order IS DISTINCT FROM decom AS begins
+-- Children looked after for all of the collection year, as the guide of the collection asks it: some episode touches the year,
+-- and none shows a break: no new start after its first day, no leaving before its last, no short break (V3, V4) within it.
+WITH told AS (
+    SELECT
+        child,
+        coalesce(decom <= {collection_end} AND (dec IS NULL OR dec >= {collection_start}), false) AS in_year,
+        coalesce(rne = 'S' AND decom > {collection_start} AND decom <= {collection_end}, false) AS starts,
+        coalesce(rec IS DISTINCT FROM 'X1' AND dec >= {collection_start} AND dec < {collection_end}, false) AS leaves,
+        coalesce(ls IN ('V3', 'V4'), false) AS short_break
     FROM {this_episodes}
-    WHERE ls NOT IN ('V3', 'V4')
-    WINDOW in_order AS (PARTITION BY child ORDER BY decom NULLS LAST, row_number)
-),
-stretch AS (
-    SELECT child, decom, dec, sum(begins::INTEGER) OVER (PARTITION BY child ORDER BY decom NULLS LAST) AS number
-    FROM care
 )
-SELECT child FROM (
-    SELECT child FROM stretch
-    GROUP BY child, number
-    HAVING min(decom) <= {collection_start} AND bool_or(dec IS NULL OR dec > {collection_end})
-) GROUP BY child
+SELECT child FROM told
+WHERE child IS NOT NULL
+GROUP BY child
+HAVING bool_or(in_year) AND NOT bool_or(starts OR leaves OR (short_break AND in_year))
