@@ -74,6 +74,7 @@ def fill(folder: str, children: int) -> dict[str, Any]:
 
 def publish(folder: str) -> dict[str, Any]:
     """Publishes the core once more, as the end of a night does."""
+    from pipelines.night import giving_way
     from warehouse import publish as publishing
     from warehouse.engine import Warehouse
     from warehouse.keys import load_keys
@@ -81,7 +82,7 @@ def publish(folder: str) -> dict[str, Any]:
     place = Path(folder)
     keys = load_keys(place / "tessera.keys", {})
     began = dt.datetime.now(dt.UTC)
-    with Warehouse(place / "core.duckdb", keys) as warehouse:
+    with giving_way(), Warehouse(place / "core.duckdb", keys) as warehouse:
         publishing.publish(warehouse, place / "marts", keys, load_id=LOAD, keep=1, feeds=feeds())
     return {"seconds": (dt.datetime.now(dt.UTC) - began).total_seconds()}
 
