@@ -66,8 +66,7 @@ class Decisions:
         """
         entry = {"kind": kind, "reason": reason, "author": author, "decided_at": decided_at}
         entry |= {"record_id_a": min(record_a, record_b), "record_id_b": max(record_a, record_b)}
-        standing = _standing(self.all())
-        notes = _weigh(entry, standing)
+        notes = _weigh(entry, self.journal.worked_out(self._opened, _standing_of))
         return Taken(self._take([entry])[0], notes)
 
     def undo(
@@ -87,7 +86,7 @@ class Decisions:
         taken = self._take([entry], undoes=found["number"])[0]
         again = [
             other["decision_id"]
-            for other in _counting(_standing(self.all()))
+            for other in self.as_pairs()
             if _pair(other) == _pair(found) and other["decision_id"] not in (decision_id, taken)
         ]
         notes = (f"{again[0]} on the same two records counts again",) if again and found["kind"] != UNDO else ()
@@ -95,7 +94,7 @@ class Decisions:
 
     def all(self) -> list[dict[str, Any]]:
         """Every decision ever taken, oldest first, whatever became of it."""
-        return sorted(self.journal.read(self._opened), key=lambda entry: (entry["decided_at"], entry["number"]))
+        return sorted(self.journal.read(self._opened), key=_in_time)
 
     def _opened(self, row: sa.Row[Any]) -> dict[str, Any]:
         return {
@@ -112,26 +111,8 @@ class Decisions:
 
     def listed(self, *, governance: bool = False) -> list[dict[str, Any]]:
         """Every decision with what became of it. What speaks of a seal is there for governance alone."""
-        every = self.all()
-        holding = {entry["decision_id"] for entry in in_force(every, "decision_id")}
-        standing = _standing(every)
-        counting = {entry["decision_id"] for entry in _counting(standing)}
-        sealed = {_pair(entry) for entry in standing if entry["kind"] == "seal"}
-        by_number = {entry["decision_id"]: entry for entry in every}
-        shown = []
-        for entry in every:
-            if not governance and _speaks_of_a_seal(entry, by_number):
-                continue
-            # To everybody else a decision that a seal outranks stands as it was taken.
-            hidden = not governance and _pair(entry) in sealed
-            if entry["decision_id"] not in holding:
-                status = "undone"
-            elif entry["kind"] == UNDO or entry["decision_id"] in counting or hidden:
-                status = "stands"
-            else:
-                status = "outranked by a seal" if _pair(entry) in sealed else "replaced by a later one"
-            shown.append({name: value for name, value in entry.items() if name != "number"} | {"status": status})
-        return shown
+        found = self.journal.worked_out(self._opened, _told_to_governance if governance else _told)
+        return [dict(entry) for entry in found]
 
     def as_pairs(self, *, up_to: int | None = None) -> list[dict[str, Any]]:
         """The decision that counts for each pair of records: the latest that stands; a seal outranks all others.
@@ -139,7 +120,11 @@ class Decisions:
         `up_to` leaves out decisions taken after the one of that number.
         """
         known = [entry for entry in self.all() if up_to is None or entry["number"] <= up_to]
-        return _counting(_standing(known))
+        return list(_counting(_standing(known)).values())
+
+    def counting(self) -> Mapping[tuple[str, str], Mapping[str, Any]]:
+        """As as_pairs(), each under its pair. Worked out when a decision is taken and the same for everybody: it is not to be changed."""
+        return self.journal.worked_out(self._opened, _counting_of)
 
     def newest(self) -> int:
         """The number of the decision that was taken last; 0 where there is none."""
@@ -151,11 +136,7 @@ class Decisions:
 
     def answers(self) -> list[dict[str, Any]]:
         """Each author's last word on a pair, undone ones left out: what agreement between reviewers is measured on."""
-        last: dict[tuple[str, tuple[str, str]], dict[str, Any]] = {}
-        for entry in _standing(self.all()):
-            if entry["kind"] != "seal":
-                last[entry["author"], _pair(entry)] = entry
-        return list(last.values())
+        return [dict(entry) for entry in self.journal.worked_out(self._opened, _answers)]
 
     def import_csv(self, path: Path) -> list[Taken]:
         """Takes the decisions of a CSV file (COLUMNS) that are not known yet; all of them or none."""
@@ -218,16 +199,70 @@ def _pair(entry: dict[str, Any]) -> tuple[str, str]:
     return entry["record_id_a"], entry["record_id_b"]
 
 
+def _in_time(entry: Mapping[str, Any]) -> tuple[dt.datetime, int]:
+    return entry["decided_at"], entry["number"]
+
+
 def _standing(every: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [entry for entry in in_force(every, "decision_id") if entry["kind"] != UNDO]
 
 
-def _counting(standing: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _counting(standing: Iterable[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
     counting: dict[tuple[str, str], dict[str, Any]] = {}
     for entry in standing:
         if entry["kind"] == "seal" or counting.get(_pair(entry), {}).get("kind") != "seal":
             counting[_pair(entry)] = entry
-    return list(counting.values())
+    return counting
+
+
+# What follows from all of them, as they lie in the journal
+
+
+def _standing_of(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return _standing(sorted(rows, key=_in_time))
+
+
+def _counting_of(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    return _counting(_standing_of(rows))
+
+
+def _answers(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    last: dict[tuple[str, tuple[str, str]], dict[str, Any]] = {}
+    for entry in _standing_of(rows):
+        if entry["kind"] != "seal":
+            last[entry["author"], _pair(entry)] = entry
+    return list(last.values())
+
+
+def _told(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return _what_became_of(rows, governance=False)
+
+
+def _told_to_governance(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return _what_became_of(rows, governance=True)
+
+
+def _what_became_of(rows: Sequence[dict[str, Any]], *, governance: bool) -> list[dict[str, Any]]:
+    every = sorted(rows, key=_in_time)
+    holding = {entry["decision_id"] for entry in in_force(every, "decision_id")}
+    standing = _standing(every)
+    counting = {entry["decision_id"] for entry in _counting(standing).values()}
+    sealed = {_pair(entry) for entry in standing if entry["kind"] == "seal"}
+    by_number = {entry["decision_id"]: entry for entry in every}
+    shown = []
+    for entry in every:
+        if not governance and _speaks_of_a_seal(entry, by_number):
+            continue
+        # To everybody else a decision that a seal outranks stands as it was taken.
+        hidden = not governance and _pair(entry) in sealed
+        if entry["decision_id"] not in holding:
+            status = "undone"
+        elif entry["kind"] == UNDO or entry["decision_id"] in counting or hidden:
+            status = "stands"
+        else:
+            status = "outranked by a seal" if _pair(entry) in sealed else "replaced by a later one"
+        shown.append({name: value for name, value in entry.items() if name != "number"} | {"status": status})
+    return shown
 
 
 def _speaks_of_a_seal(entry: dict[str, Any], by_number: Mapping[str, dict[str, Any]]) -> bool:
@@ -253,7 +288,7 @@ def _weigh(entry: dict[str, Any], standing: Sequence[dict[str, Any]]) -> tuple[s
         raise DecisionError("a decision is about two records; the same one was given twice")
     _asked_for(entry["reason"], entry["author"])
     # Of seals nothing is said: a decision against one is taken, and has no effect.
-    counting = [other for other in _counting(standing) if other["kind"] != "seal"]
+    counting = [other for other in _counting(standing).values() if other["kind"] != "seal"]
     others = [other for other in counting if _pair(other) != _pair(entry)]
     against = _contradicted(entry, others)
     if against and entry["kind"] != "seal":

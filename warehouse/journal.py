@@ -11,15 +11,16 @@ import datetime as dt
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from warehouse.store import Cipher, Store
 
 _PROOFS = ("stamp", "redacted")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Journal:
         self._reading = threading.Lock()
         self._read: tuple[dict[str, Any], ...] = ()
         self._read_until: tuple[Any, ...] = ()
+        self._worked_out: dict[Callable[..., Any], Any] = {}
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> list[int]:
         """Adds rows, all or none, and returns their numbers."""
@@ -76,7 +78,22 @@ class Journal:
 
         A row is opened once and kept in memory: it never changes, but for an erasure, after which all are opened anew.
         """
-        with self._reading, self._store.engine().connect() as connection:
+        with self._reading:
+            return [dict(entry) for entry in self._as_it_stands(say)]
+
+    def worked_out(
+        self, say: Callable[[sa.Row[Any]], dict[str, Any]], work_out: Callable[[Sequence[dict[str, Any]]], _T]
+    ) -> _T:
+        """What follows from every row, worked out once for as long as none is added. Everybody gets the same: nobody may change it."""
+        with self._reading:
+            rows = self._as_it_stands(say)
+            if work_out not in self._worked_out:
+                self._worked_out[work_out] = work_out(rows)
+            found: _T = self._worked_out[work_out]
+            return found
+
+    def _as_it_stands(self, say: Callable[[sa.Row[Any]], dict[str, Any]]) -> Sequence[dict[str, Any]]:
+        with self._store.engine().connect() as connection:
             newest = sa.select(sa.func.max(self._number), sa.func.count())
             reworded = sa.select(self._number, self.table.c.redacted).where(self.table.c.redacted.is_not(None))
             last, rows = connection.execute(newest.select_from(self.table)).one()
@@ -89,8 +106,8 @@ class Journal:
                 # Fewer or more than are counted: rows were cut off, or put in between. All are opened anew.
                 if len(found) != rows:
                     found = tuple(say(row) for row in connection.execute(sa.select(self.table).order_by(self._number)))
-                self._read, self._read_until = found, until
-            return [dict(entry) for entry in self._read]
+                self._read, self._read_until, self._worked_out = found, until, {}
+        return self._read
 
     def head(self) -> Head | None:
         """How far the journal has come; None where nothing is in it."""

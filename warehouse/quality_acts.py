@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +31,7 @@ _SQL = Path(__file__).with_name("sql") / "publish"
 _WORKED_OUT = ("treated_failure", "treated_standard")
 # The rest of what a quality officer is shown of an agency.
 _SHOWN_AS_PUBLISHED = ("quality_results", "quality_spells", "quality_acts", "quarantine", "loads", "received_files")
+_PUBLISHED_NIGHT = "SELECT load_id, date FROM mart.main.mart"
 _ACT_COLUMNS = {
     "act_id": "VARCHAR", "kind": "VARCHAR", "agency": "VARCHAR", "feed": "VARCHAR", "expectation": "VARCHAR", "row_key": "VARCHAR",
     "until": "DATE", "reason": "VARCHAR", "author": "VARCHAR", "decided_at": "TIMESTAMP", "status": "VARCHAR",
@@ -225,25 +228,47 @@ def releases_waiting(
     }
 
 
-def show_now(con: duckdb.DuckDBPyConnection, acts: Iterable[Mapping[str, Any]], agencies: Collection[str] = ()) -> None:
+@dataclass(frozen=True)
+class Treated:
+    """What acts do to what fails in a mart: by table of _WORKED_OUT its columns with their types, and the values of each."""
+
+    tables: Mapping[str, tuple[Sequence[tuple[str, str]], Sequence[Sequence[Any]]]]
+
+
+def treated(con: duckdb.DuckDBPyConnection, acts: Iterable[Mapping[str, Any]]) -> Treated:
+    """Holds acts, as listed(), against every row that fails in the mart. It is the same for everybody until somebody acts again."""
+    tables = {}
+    with closing(con.cursor()) as own:
+        own.execute("USE mart")
+        make_table(own, acts)
+        own.execute(f"CREATE TEMP VIEW published_night AS {_PUBLISHED_NIGHT}")
+        own.execute(
+            "CREATE TEMP VIEW failing_spell AS SELECT agency, feed, expectation, raw_row_id, row_key, "
+            "NULL::VARCHAR AS ended_load_id FROM mart.main.quality_failures"
+        )
+        for name in _WORKED_OUT:
+            own.execute(f"CREATE TEMP TABLE {name} AS {(_SQL / f'{name}.sql').read_text(encoding='utf-8')}")
+            found = own.execute(f"FROM temp.{name}")
+            columns = [(column[0], str(column[1])) for column in found.description or ()]
+            tables[name] = (columns, list(zip(*found.fetchall(), strict=True)) or [()] * len(columns))
+    return Treated(tables)
+
+
+def show_now(con: duckdb.DuckDBPyConnection, found: Treated, agencies: Collection[str] = ()) -> None:
     """Shows the mart's failing standards and rows with the acts taken since it was published, under their public names.
 
     With `agencies`, whatever under those names speaks of another is not there.
     """
-    make_table(con, acts)
     con.execute("CREATE TEMP TABLE shown_agency (agency VARCHAR)")
     if agencies:
         con.executemany("INSERT INTO temp.shown_agency VALUES (?)", [[agency] for agency in sorted(agencies)])
     only = "WHERE agency IN (FROM temp.shown_agency)" if agencies else ""
     for name in _SHOWN_AS_PUBLISHED if agencies else ():
         con.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM mart.main.{name} {only}")
-    con.execute("CREATE TEMP VIEW published_night AS SELECT load_id, date FROM mart.main.mart")
-    con.execute(
-        "CREATE TEMP VIEW failing_spell AS SELECT agency, feed, expectation, raw_row_id, row_key, "
-        "NULL::VARCHAR AS ended_load_id FROM mart.main.quality_failures"
-    )
-    for name in _WORKED_OUT:
-        con.execute(f"CREATE TEMP TABLE {name} AS {(_SQL / f'{name}.sql').read_text(encoding='utf-8')}")
+    con.execute(f"CREATE TEMP VIEW published_night AS {_PUBLISHED_NIGHT}")
+    for name, (columns, values) in found.tables.items():
+        lists = ", ".join(f'unnest(?::{kind}[]) AS "{column}"' for column, kind in columns)
+        con.execute(f"CREATE TEMP TABLE {name} AS SELECT {lists}", [list(column) for column in values])
     con.execute(
         "CREATE TEMP VIEW quality_failures AS SELECT f.* REPLACE (greatest(t.waived_until, s.waived_until) AS waived_until, "
         "coalesce(t.expected_by, s.promised_by) AS expected_by) "

@@ -213,7 +213,7 @@ def _answers_page(visit: Visit, status: int = 200) -> Response:
 def _waiting(visit: Visit, reading: Reading, which: str) -> list[Pair]:
     """The pairs of a list that wait for whoever asks, in the order in which they are best decided; those they passed on come last."""
     deployment, me = visit.deployment, visit.account.name
-    decided = {(entry["record_id_a"], entry["record_id_b"]): entry for entry in deployment.decisions.as_pairs()}
+    decided = deployment.decisions.counting()
     found = _all(visit, reading, which)
     if which == "second":
         mine = {
@@ -264,10 +264,11 @@ def _questions(reading: Reading, pairs: Iterable[Pair]) -> dict[str, dict[str, A
 
 
 def _find(visit: Visit, reading: Reading, key: str) -> Pair:
-    for which in ("queue", "sample"):
-        for found in _all(visit, reading, which):
-            if hmac.compare_digest(found.key.encode(), key.encode()):
-                return found
+    queue = _all(visit, reading, "queue")
+    asked: Mapping[str, Pair] = reading.once("review: by address", lambda: {pair.key: pair for pair in queue})
+    found = asked.get(key) or next((pair for pair in _all(visit, reading, "sample") if pair.key == key), None)
+    if found is not None:
+        return found
     raise Refused(
         404,
         "This pair is not asked any more",
@@ -283,10 +284,8 @@ def _key(visit: Visit, records: tuple[str, str]) -> str:
 
 def _standing(visit: Visit, chosen: Pair) -> str:
     """The number of the decision that counts for the pair, which an answer must have known of; seals are no answer here."""
-    for entry in visit.deployment.decisions.as_pairs():
-        if (entry["record_id_a"], entry["record_id_b"]) == chosen.records and entry["kind"] != "seal":
-            return str(entry["decision_id"])
-    return ""
+    entry = visit.deployment.decisions.counting().get(chosen.records)
+    return str(entry["decision_id"]) if entry and entry["kind"] != "seal" else ""
 
 
 # Side by side

@@ -112,13 +112,13 @@ def show(
 def _mart(settings: Settings) -> Iterator[Any]:
     """The quality mart, read-only, with what people did about what fails up to this moment."""
     from warehouse.keys import load_keys
-    from warehouse.quality_acts import show_now
+    from warehouse.quality_acts import show_now, treated
     from warehouse.query import open_mart
 
     with open_mart(
         settings.marts_path, load_keys(settings.keys_path, os.environ, data=settings.data_path), "quality"
     ) as con:
-        show_now(con, _acts(settings).listed())
+        show_now(con, treated(con, _acts(settings).listed()))
         yield con
 
 

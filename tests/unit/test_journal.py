@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -45,6 +46,22 @@ def written(tmp_path: Path) -> Journal:
     for number in range(ROWS):
         write(journal, number)
     return journal
+
+
+def test_what_follows_from_the_rows_is_worked_out_once_after_each(written: Journal) -> None:
+    asked: list[int] = []
+
+    def number(row: sa.Row[tuple[object, ...]]) -> dict[str, object]:
+        return {"number": row.act_id}
+
+    def count(rows: Sequence[dict[str, object]]) -> int:
+        asked.append(len(rows))
+        return len(rows)
+
+    assert [written.worked_out(number, count) for _ in range(3)] == [ROWS] * 3
+    write(written, 99)
+    assert [written.worked_out(number, count) for _ in range(2)] == [ROWS + 1] * 2
+    assert asked == [ROWS, ROWS + 1]
 
 
 def tamper(folder: Path, *statements: str) -> None:
