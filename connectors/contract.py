@@ -165,7 +165,7 @@ class Feed:
     `delivery` full means that what is not in it is no longer so; delta that it holds only news.
     `expect` is the cadence after which silence becomes stale. `scope` turns the source's options into the name of the
     delivery a full extract speaks for (a collection year, a term); other scopes are left alone. `period` says which time
-    that is, where rules ask for it.
+    that is, where rules ask for it. `any_case` says that capitals tell nothing in it: its rules read every text in capitals.
     `conform` turns the source's options into the outputs and what they look up. `recognise` is how a file finds its table: by its columns
     (header), by element or resource type within the file (element), or by database table name (name).
     """
@@ -183,6 +183,7 @@ class Feed:
     scope: Callable[[Mapping[str, Any]], str] = field(default=lambda options: "")
     period: Callable[[Mapping[str, Any]], Period | None] = field(default=lambda options: None)
     tables_for: Callable[[Mapping[str, Any]], tuple[Table, ...]] | None = None
+    any_case: bool = False
 
     @property
     def id(self) -> str:

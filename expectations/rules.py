@@ -159,6 +159,7 @@ class Workings:
         said = [self._prepared[name] for name in sorted(read & set(self._prepared))]
         said += [str(self.options.get("authority"))] if "authority" in read else []
         said += [said for name, said in self._contracts.items() if {f"this_{name}", f"last_{name}"} & read]
+        said += ["any_case"] if self.feed.any_case else []
         return md5(repr((said, self.period, self.rules_year)).encode(), usedforsecurity=False).hexdigest()
 
     # --- what their SQL reads ----------------------------------------------------------------------------------------
@@ -228,7 +229,7 @@ class Workings:
 
     def _typed(self, table: Table, *, last_year: bool) -> str:
         """A table with its columns read: text tidied once, dates worked out from that, and then held to what can be a date."""
-        columns = [_Reading.of(column) for column in table.columns]
+        columns = [_Reading.of(column, in_capitals=self.feed.any_case) for column in table.columns]
         rows = (
             f"{self._raw(table.name)} AS r WHERE {self._delivery(table.name, last_year=last_year)}"
             if table.name in self._present
@@ -306,9 +307,10 @@ class _Reading:
     read: str
 
     @classmethod
-    def of(cls, column: Column) -> _Reading:
+    def of(cls, column: Column, *, in_capitals: bool) -> _Reading:
         name = quoted(column.name.lower())
         text = quoted(column.name.lower() + "_text")
+        tidied = f"upper(tidy_column({name}))" if in_capitals else f"tidy_column({name})"
         formats = "[" + ", ".join(literal(each) for each in column.formats) + "]"
         value = f"{name}, {text}"
         match column.kind:
@@ -324,5 +326,5 @@ class _Reading:
             case Kind.NUMBER:
                 worked_out = f"try_cast({text} AS DOUBLE) AS {name}, {text}"
             case _:
-                return cls(f"tidy_column({name}) AS {name}", name, name)
-        return cls(f"tidy_column({name}) AS {text}", worked_out, value)
+                return cls(f"{tidied} AS {name}", name, name)
+        return cls(f"{tidied} AS {text}", worked_out, value)

@@ -980,4 +980,5 @@ FEED = Feed(
     scope=scope,
     period=period,
     tables_for=lambda options: _tables(collection_year(options)),
+    any_case=True,
 )
