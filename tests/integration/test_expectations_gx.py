@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import sys
 
 import duckdb
 import pytest
@@ -152,3 +153,12 @@ def test_the_connection_ends_with_the_judge():
         with pytest.raises(duckdb.ConnectionException):
             closed.execute("SELECT 1")
     con.execute("USE memory; DETACH core")
+
+
+def test_a_module_that_nobody_uses_is_not_loaded_and_works_when_somebody_does():
+    gx_duckdb._leave_until_used("wsgiref", "validate")
+    assert "PartialIteratorWrapper" not in object.__getattribute__(sys.modules["wsgiref.validate"], "__dict__")
+    from wsgiref import validate
+
+    assert validate.check_status("200 OK") is None
+    assert "PartialIteratorWrapper" in vars(validate)
