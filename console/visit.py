@@ -118,6 +118,7 @@ class Visit:
                 who=self.account.name,
                 purpose=purpose or "not stated",
                 clock=self.deployment.clock,
+                of=once("served", lambda: querying.served(con)),
             ) as shown,
         ):
             self.looked = True

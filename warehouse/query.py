@@ -109,9 +109,13 @@ def look(
     who: str,
     purpose: str,
     clock: Callable[[], dt.datetime],
+    of: tuple[str, str] | None = None,
 ) -> Iterator[Shown]:
-    """Notes in the access log that something is looked at, before it is shown, and afterwards what was."""
-    load_id, version = _served(con)
+    """Notes in the access log that something is looked at, before it is shown, and afterwards what was.
+
+    `of`: the load and the version that `con` reads, where they are known already.
+    """
+    load_id, version = of or served(con)
     number = log.asked(
         "export" if export else "query",
         role,
@@ -130,7 +134,7 @@ def look(
         log.answered(number, role, clock(), shown=told, rows=shown.rows, file=shown.file)
 
 
-def _served(con: duckdb.DuckDBPyConnection) -> tuple[str, str]:
+def served(con: duckdb.DuckDBPyConnection) -> tuple[str, str]:
     """The load and the version of the mart that a connection reads."""
     row = con.execute(
         "SELECT load_id, (SELECT path FROM duckdb_databases() WHERE database_name = 'mart') FROM mart.main.mart"
