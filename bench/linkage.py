@@ -202,7 +202,7 @@ def splink_with_our_settings(core: str) -> dict[str, Any]:
         ]
         linker = Linker(
             api.register("linkage_input", dataset_display_name="linkage_input_rows"),
-            _splink_settings(model, records) | {"blocking_rules_to_generate_predictions": blocking},
+            _splink_settings(model, model.prior(records)) | {"blocking_rules_to_generate_predictions": blocking},
             log_level=None,
             validate_settings=False,
         )

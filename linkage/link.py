@@ -12,8 +12,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from itertools import groupby
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
 import numpy as np
@@ -24,6 +25,9 @@ from linkage.memory import BeyondReachError, Memory
 from linkage.model import LinkageSettings, Model
 from linkage.prepare import Finding, find, find_by_feed, prepare, scratch, sql_steps
 from linkage.reached import contents
+
+if TYPE_CHECKING:
+    from splink import SettingsCreator
 
 log = logging.getLogger(__name__)
 
@@ -253,7 +257,23 @@ def _blocks(cursor: duckdb.DuckDBPyConnection, model: Model, memory: Memory) -> 
     )
 
 
-def _splink_settings(model: Model, records: int) -> dict[str, object]:
+@lru_cache(maxsize=4)
+def _parsed_settings(model: Model, prior: float) -> SettingsCreator:
+    """Splink's settings, whose hundred conditions it parses once in a process: more work than scoring the pairs of a small council."""
+    from splink import SettingsCreator
+    from splink.internals.settings import Settings
+
+    said = _splink_settings(model, prior)
+    parsed = SettingsCreator(**said).get_settings("duckdb")
+
+    class Parsed(SettingsCreator):
+        def get_settings(self, sql_dialect_str: str) -> Settings:
+            return parsed
+
+    return Parsed(**said)
+
+
+def _splink_settings(model: Model, prior: float) -> dict[str, Any]:
     comparisons = []
     for comparison in model.comparisons:
         levels: list[dict[str, object]] = [
@@ -283,7 +303,7 @@ def _splink_settings(model: Model, records: int) -> dict[str, object]:
     return {
         "link_type": "dedupe_only",
         "unique_id_column_name": "rid",
-        "probability_two_random_records_match": model.prior(records),
+        "probability_two_random_records_match": prior,
         "comparisons": comparisons,
         "blocking_rules_to_generate_predictions": [],
         # Splink hands on the level of agreement only together with both sides' names and dates. The weights of the parts say the same.
@@ -307,11 +327,9 @@ def _score(cursor: duckdb.DuckDBPyConnection, model: Model, report: LinkageRepor
         # Imported where it is used: half a second that `tessera --help` should not pay.
         from splink import DuckDBAPI, Linker
 
-        # Splink finds columns by the bare name of a table, in every attached database: the names must be nobody else's.
-        cursor.execute(f"""
-            CREATE VIEW linkage_input AS SELECT {", ".join(INPUT_COLUMNS)} FROM person
-            WHERE rid IN (SELECT join_key_l FROM linkage_pair UNION SELECT join_key_r FROM linkage_pair)
-        """)
+        # Splink finds columns by the bare name of a table, in every attached database: the names must be nobody else's. It picks the
+        # records of the pairs by itself.
+        cursor.execute(f"CREATE VIEW linkage_input AS SELECT {', '.join(INPUT_COLUMNS)} FROM person")
         splink_log = logging.getLogger("splink")
         before = splink_log.level
         splink_log.setLevel(logging.ERROR)
@@ -319,7 +337,7 @@ def _score(cursor: duckdb.DuckDBPyConnection, model: Model, report: LinkageRepor
             api = DuckDBAPI(connection=cursor)
             linker = Linker(
                 api.register("linkage_input", dataset_display_name="linkage_input_rows"),
-                _splink_settings(model, report.records),
+                _parsed_settings(model, model.prior(report.records)),
                 log_level=None,
                 validate_settings=False,
             )
@@ -699,7 +717,7 @@ def _write(
                 con.execute(STAGING[table])
             else:
                 con.execute(f"DELETE FROM {table} WHERE " + " OR ".join(f"{name} IN ({again})" for name in records))
-            con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM {source}.{rows} ORDER BY ALL")
+            con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM {source}.{rows} ORDER BY {', '.join(records)}")
         memory.keep(con, source)
         con.execute("COMMIT")
     except BaseException:

@@ -159,27 +159,6 @@ SELECT rid, postcode, bool_or(current) AS current FROM claim
 WHERE length(postcode) BETWEEN 4 AND 8 AND NOT starts_with(postcode, 'ZZ')
 GROUP BY rid, postcode;
 
--- step: dwelling: per record the houses it lived at: number and street ('12 acacia'), and all numbers and words of the addresses. Only
--- adults are compared by it (model.py)
-CREATE TABLE dwelling AS
-WITH claim AS (
-    SELECT rid, list_filter(string_split(regexp_replace(strip_accents(lower(address)), '[^a-z0-9]+', ' ', 'g'), ' '),
-                            lambda w: length(w) > 0 AND NOT list_contains(getvariable('dwelling_words'), w)) AS words
-    FROM person_address a JOIN record USING (record_id) WHERE a.address IS NOT NULL AND a.kind IN ('home', 'previous')
-),
-numbered AS (
-    SELECT rid, words,
-           list_filter(range(1, len(words) + 1), lambda i: words[i] BETWEEN '0' AND '9z') AS places
-    FROM claim
-)
-SELECT rid,
-       list_sort(list_distinct(flatten(list(list_transform(places, lambda i: words[i]))))) AS house_numbers,
-       list_sort(list_distinct(flatten(list(list_filter(words, lambda w: length(w) >= 4 AND NOT w BETWEEN '0' AND '9z'))))) AS house_words,
-       -- The street is the next word that is no number: 'flat 3, 12 high street' is 3 high and 12 high.
-       list_sort(list_distinct(flatten(list(list_filter(list_transform(places, lambda i: words[i] || ' ' ||
-           list_filter(words[i + 1:], lambda w: NOT w BETWEEN '0' AND '9z')[1]), lambda door: door IS NOT NULL))))) AS houses
-FROM numbered GROUP BY rid;
-
 -- step: number_claim: every identifier of a record, in one spelling, with what may be built on it
 CREATE TABLE number_claim AS
 WITH claim AS MATERIALIZED (
@@ -191,8 +170,9 @@ WITH claim AS MATERIALIZED (
     SELECT rid, record.agency, scheme, spaceless(value), coalesce(status, 'stated')
     FROM person_identifier JOIN record USING (record_id) WHERE value IS NOT NULL AND scheme IS NOT NULL
 ),
+-- A number stands on several records, and often twice on one: each is looked at once.
 judged AS MATERIALIZED (
-    SELECT claim.*, coalesce(s.space, scheme) AS number_space,
+    SELECT scheme, value, status, coalesce(s.space, scheme) AS number_space,
            CASE WHEN scheme IN (SELECT scheme FROM definitional_scheme) THEN 'definitional'
                 WHEN status IN ('invalid', 'temporary') THEN 'local'
                 WHEN s.space IS NULL THEN 'local'
@@ -201,15 +181,16 @@ judged AS MATERIALIZED (
                 WHEN s.space = 'upn' AND NOT upn_ok(value) THEN 'invalid'
                 WHEN s.space = 'upn' AND NOT regexp_matches(value, '[0-9]$') THEN 'local'
                 ELSE 'national' END AS kind
-    FROM claim LEFT JOIN national_scheme s USING (scheme)
-    WHERE length(value) >= 3
-)
+    FROM (SELECT DISTINCT scheme, value, status FROM claim WHERE length(value) >= 3) LEFT JOIN national_scheme s USING (scheme)
+),
 -- An invalid number with the issuer's name on it is still a local key; a former or mistyped national one is nothing. A number by which
 -- the source keys its people (a UPN in a school's feeds) is, within the agency, that key.
-, keyed AS (
-    SELECT rid, kind, scheme, number_space, agency, value, status FROM judged WHERE kind <> 'invalid'
+keyed AS (
+    SELECT rid, kind, scheme, number_space, agency, value, status FROM claim JOIN judged USING (scheme, value, status)
+    WHERE kind <> 'invalid'
     UNION ALL
-    SELECT rid, 'key', 'key', 'key', judged.agency, value, status FROM judged JOIN record USING (rid)
+    SELECT rid, 'key', 'key', 'key', claim.agency, value, status FROM claim JOIN judged USING (scheme, value, status)
+        JOIN (SELECT rid, source_person_id FROM record) r USING (rid)
     WHERE scheme <> 'former_upn' AND kind <> 'definitional' AND value = spaceless(source_person_id)
 )
 SELECT rid, kind, space, hash(space, value) AS value, bool_or(verified) AS verified
@@ -289,6 +270,30 @@ SELECT 'birth', CAST(birth AS VARCHAR), count(*) FROM birth WHERE birth IS NOT N
 UNION ALL
 SELECT 'postcode', postcode, count(*) FROM home GROUP BY postcode
     HAVING count(*) > greatest({constant_least}, {share_postcode} * {records});
+
+-- step: dwelling: per record the houses it lived at: number and street ('12 acacia'), and all numbers and words of the addresses. Only
+-- adults are compared by it (model.py), and whose date of birth is not known: nobody else's addresses are taken apart
+CREATE TABLE dwelling AS
+WITH claim AS (
+    SELECT rid, list_filter(string_split(regexp_replace(strip_accents(lower(address)), '[^a-z0-9]+', ' ', 'g'), ' '),
+                            lambda w: length(w) > 0 AND NOT list_contains(getvariable('dwelling_words'), w)) AS words
+    FROM person_address a JOIN birth USING (record_id)
+    WHERE a.address IS NOT NULL AND a.kind IN ('home', 'previous')
+      AND (birth IS NULL OR birth <= getvariable('today') - INTERVAL 25 YEAR
+           OR CAST(birth AS VARCHAR) IN (SELECT value FROM constant WHERE attribute = 'birth'))
+),
+numbered AS (
+    SELECT rid, words,
+           list_filter(range(1, len(words) + 1), lambda i: words[i] BETWEEN '0' AND '9z') AS places
+    FROM claim
+)
+SELECT rid,
+       list_sort(list_distinct(flatten(list(list_transform(places, lambda i: words[i]))))) AS house_numbers,
+       list_sort(list_distinct(flatten(list(list_filter(words, lambda w: length(w) >= 4 AND NOT w BETWEEN '0' AND '9z'))))) AS house_words,
+       -- The street is the next word that is no number: 'flat 3, 12 high street' is 3 high and 12 high.
+       list_sort(list_distinct(flatten(list(list_filter(list_transform(places, lambda i: words[i] || ' ' ||
+           list_filter(words[i + 1:], lambda w: NOT w BETWEEN '0' AND '9z')[1]), lambda door: door IS NOT NULL))))) AS houses
+FROM numbered GROUP BY rid;
 
 -- step: family_second: second names that children of one home and surname bear who differ in first name and birth date: a father's or a
 -- family's. They tell no child of that home from another
@@ -382,81 +387,92 @@ GROUP BY r.agency, r.feed HAVING count(n.rid) >= 0.05 * count(*);
 
 -- step: person: everything the model compares, one row per record
 CREATE TABLE person AS
-SELECT r.rid, hash(r.agency) AS agency, hash(r.agency, r.feed) AS source,
-       CASE WHEN contains(r.source_person_id, '/')
-            THEN hash(r.agency, r.feed, regexp_extract(r.source_person_id, '^(.*)/[^/]*$', 1)) END AS notice,
-       CASE WHEN n.unborn OR (r.expected_birth_date IS NOT NULL AND b.birth IS NULL) THEN 'child'
-            WHEN r.role IN ('child', 'adult') THEN r.role END AS stated_role,
-       coalesce(CASE WHEN r.role IN ('child', 'adult') THEN r.role END,
-                CASE WHEN n.unborn THEN 'child'
-                     WHEN b.birth > getvariable('today') - INTERVAL 18 YEAR THEN 'child'
-                     WHEN b.birth BETWEEN DATE '{earliest_birth}' AND getvariable('today') - INTERVAL 25 YEAR THEN 'adult' END) AS role,
+-- Joined first, the lists apart, and computed last: in one go it costs several times as much, also of a few records.
+WITH joined AS MATERIALIZED (
+    SELECT r.*, n.* EXCLUDE (rid), b.* EXCLUDE (rid),
+           cg.value IS NOT NULL AS given_constant, cf.value IS NOT NULL AS family_constant, cb.value IS NOT NULL AS birth_constant,
+           bd.rid IS NOT NULL AS birth_doubtful, th.rid IS NOT NULL OR dd.rid IS NOT NULL AS twin_hint,
+           reg.feed IS NOT NULL AS registered, af.feed IS NOT NULL AS of_adults, chf.feed IS NOT NULL AS of_children,
+           gs.sound, kb.given IS NOT NULL AS given_borne, due.due_from, due.due_to
+    FROM (SELECT rid, agency, feed, role, source_person_id, expected_birth_date, sex FROM record) r
+    JOIN (SELECT rid, given, family, twin, unborn AS said_unborn, placeholder FROM names) n USING (rid)
+    JOIN (SELECT rid, birth, precision, age_slack, attached FROM birth) b USING (rid)
+    LEFT JOIN birth_doubt bd USING (rid)
+    LEFT JOIN twin_hint th USING (rid)
+    LEFT JOIN due USING (rid)
+    LEFT JOIN due_doubt dd USING (rid)
+    LEFT JOIN register reg ON reg.agency = r.agency AND reg.feed = r.feed
+    LEFT JOIN given_sound gs ON gs.given = n.given
+    LEFT JOIN given_bearers kb ON kb.given = n.given
+    LEFT JOIN constant cg ON cg.attribute = 'given' AND cg.value = n.given
+    LEFT JOIN constant cf ON cf.attribute = 'family' AND cf.value = n.family
+    LEFT JOIN constant cb ON cb.attribute = 'birth' AND cb.value = CAST(b.birth AS VARCHAR) AND b.precision = 3
+    LEFT JOIN adult_feed af ON af.agency = r.agency AND af.feed = r.feed
+    LEFT JOIN child_feed chf ON chf.agency = r.agency AND chf.feed = r.feed AND chf.attached = b.attached
+),
+named AS MATERIALIZED (
+    SELECT n.rid, given_set, given_initials, coalesce(g.given_group, nf.groups) AS given_group, sn.given_second, family_set, fg.family_group
+    FROM (SELECT rid, given, given_set, given_initials, family_set FROM names) n
+    LEFT JOIN name_group g USING (rid)
+    LEFT JOIN name_form nf ON nf.token = n.given
+    LEFT JOIN family_group fg USING (rid)
+    LEFT JOIN second sn USING (rid)
+),
+placed AS MATERIALIZED (
+    SELECT rid, postcode, postcodes, houses, house_numbers, house_words, nhs, nhs_verified, upn, mother_given
+    FROM (SELECT rid FROM record)
+    LEFT JOIN (SELECT rid, min(home.postcode) FILTER (current) AS postcode, list_sort(list(home.postcode)) AS postcodes
+               FROM home WHERE home.postcode NOT IN (SELECT value FROM constant WHERE attribute = 'postcode')
+               GROUP BY rid) h USING (rid)
+    LEFT JOIN mother mo USING (rid)
+    LEFT JOIN dwelling dw USING (rid)
+    LEFT JOIN numbers i USING (rid)
+),
+dated AS (
+    SELECT * EXCLUDE (said_unborn), said_unborn OR (expected_birth_date IS NOT NULL AND birth IS NULL) AS unborn, said_unborn,
+           year(birth) AS y, month(birth) AS m, day(birth) AS d,
+           birth > getvariable('today') - INTERVAL 25 YEAR AS young FROM joined
+)
+SELECT rid, hash(agency) AS agency, hash(agency, feed) AS source,
+       CASE WHEN contains(source_person_id, '/') THEN hash(agency, feed, regexp_extract(source_person_id, '^(.*)/[^/]*$', 1)) END AS notice,
+       CASE WHEN unborn THEN 'child' WHEN role IN ('child', 'adult') THEN role END AS stated_role,
+       CASE WHEN role IN ('child', 'adult') THEN role
+            WHEN said_unborn THEN 'child'
+            WHEN birth > getvariable('today') - INTERVAL 18 YEAR THEN 'child'
+            WHEN birth >= DATE '{earliest_birth}' AND birth <= getvariable('today') - INTERVAL 25 YEAR THEN 'adult' END AS role,
        -- Beyond the age of a care leaver by its birth date: no child, and no child's twin.
-       r.role IS DISTINCT FROM 'child' AND NOT n.unborn
-           AND CASE WHEN cb.value IS NULL THEN coalesce(b.birth <= getvariable('today') - INTERVAL 25 YEAR, af.feed IS NOT NULL) ELSE false END AS grown,
+       role IS DISTINCT FROM 'child' AND NOT said_unborn AND NOT birth_constant AND coalesce(NOT young, of_adults) AS grown,
        -- Whether it is a child's record or an adult's, as far as its source, its own birth date or its feed tells.
-       CASE WHEN r.role = 'child' OR n.unborn OR (r.expected_birth_date IS NOT NULL AND b.birth IS NULL) THEN 'child'
-            WHEN r.role = 'adult' THEN 'adult'
-            WHEN b.birth >= DATE '{earliest_birth}' AND bd.rid IS NULL AND cb.value IS NULL
-                 THEN CASE WHEN b.birth > getvariable('today') - INTERVAL 25 YEAR THEN 'child' ELSE 'adult' END
-            WHEN chf.feed IS NOT NULL THEN 'child'
-            WHEN af.feed IS NOT NULL THEN 'adult' END AS generation,
-       coalesce(b.birth < DATE '{earliest_birth}', false) AS past,
-       coalesce(dw.houses, []) AS houses, coalesce(dw.house_numbers, []) AS house_numbers, coalesce(dw.house_words, []) AS house_words,
-       n.unborn OR (r.expected_birth_date IS NOT NULL AND b.birth IS NULL) AS unborn,
-       n.placeholder,
-       CASE WHEN cg.value IS NULL THEN n.given END AS given,
-       CASE WHEN cg.value IS NULL THEN n.given_set ELSE [] END AS given_set,
-       CASE WHEN cg.value IS NULL THEN n.given_initials ELSE [] END AS given_initials,
-       coalesce(CASE WHEN cg.value IS NULL THEN coalesce(g.given_group, nf.groups) END, []) AS given_group,
-       CASE WHEN cg.value IS NULL THEN gs.sound END AS given_sound,
-       CASE WHEN cg.value IS NULL THEN coalesce(sn.given_second, []) ELSE [] END AS given_second,
-       kb.given IS NOT NULL AS given_borne,
-       CASE WHEN cf.value IS NULL THEN n.family END AS family,
-       CASE WHEN cf.value IS NULL THEN n.family_set ELSE [] END AS family_set,
-       CASE WHEN cf.value IS NULL THEN coalesce(fg.family_group, []) ELSE [] END AS family_group,
-       CASE WHEN cb.value IS NULL THEN b.birth END AS birth,
-       CASE WHEN cb.value IS NULL THEN b.precision ELSE 0 END AS precision,
-       b.age_slack,
-       bd.rid IS NOT NULL AS birth_doubtful,
-       CASE WHEN cb.value IS NULL
-            THEN CAST(year(b.birth) * 10000 + month(b.birth) * 100 + day(b.birth) AS VARCHAR) END AS birth_text,
-       CASE WHEN cb.value IS NULL AND b.precision = 3 AND day(b.birth) <= 12 AND day(b.birth) <> month(b.birth)
-            THEN make_date(year(b.birth), day(b.birth), month(b.birth)) END AS birth_swap,
-       CASE WHEN cb.value IS NULL AND b.precision = 3 THEN year(b.birth) * 10000 + CASE WHEN day(b.birth) <= 12
-            THEN least(day(b.birth), month(b.birth)) * 100 + greatest(day(b.birth), month(b.birth))
-            ELSE month(b.birth) * 100 + day(b.birth) END END AS birth_key,
-       CASE WHEN r.sex IN ('M', 'F') THEN r.sex END AS sex,
-       h.postcode, coalesce(h.postcodes, []) AS postcodes,
-       coalesce(i.nhs, []) AS nhs, coalesce(i.nhs_verified, false) AS nhs_verified, coalesce(i.upn, []) AS upn,
-       reg.feed IS NOT NULL AS registered,
-       th.rid IS NOT NULL OR dd.rid IS NOT NULL OR n.twin AS twin_hint,
-       due.due_from, due.due_to, coalesce(mo.mother_given, []) AS mother_given
-FROM record r
-JOIN names n USING (rid)
-JOIN birth b USING (rid)
-LEFT JOIN name_group g USING (rid)
-LEFT JOIN name_form nf ON nf.token = n.given
-LEFT JOIN family_group fg USING (rid)
-LEFT JOIN second sn USING (rid)
-LEFT JOIN birth_doubt bd USING (rid)
-LEFT JOIN twin_hint th USING (rid)
-LEFT JOIN due USING (rid)
-LEFT JOIN due_doubt dd USING (rid)
-LEFT JOIN mother mo USING (rid)
-LEFT JOIN register reg ON reg.agency = r.agency AND reg.feed = r.feed
-LEFT JOIN given_sound gs ON gs.given = n.given
-LEFT JOIN given_bearers kb ON kb.given = n.given
-LEFT JOIN constant cg ON cg.attribute = 'given' AND cg.value = n.given
-LEFT JOIN constant cf ON cf.attribute = 'family' AND cf.value = n.family
-LEFT JOIN constant cb ON cb.attribute = 'birth' AND cb.value = CAST(b.birth AS VARCHAR) AND b.precision = 3
-LEFT JOIN (SELECT rid, min(home.postcode) FILTER (current) AS postcode, list_sort(list(home.postcode)) AS postcodes
-           FROM home WHERE home.postcode NOT IN (SELECT value FROM constant WHERE attribute = 'postcode')
-           GROUP BY rid) h USING (rid)
-LEFT JOIN dwelling dw USING (rid)
-LEFT JOIN adult_feed af ON af.agency = r.agency AND af.feed = r.feed
-LEFT JOIN child_feed chf ON chf.agency = r.agency AND chf.feed = r.feed AND chf.attached = b.attached
-LEFT JOIN numbers i USING (rid);
+       CASE WHEN role = 'child' OR unborn THEN 'child'
+            WHEN role = 'adult' THEN 'adult'
+            WHEN birth >= DATE '{earliest_birth}' AND NOT birth_doubtful AND NOT birth_constant THEN CASE WHEN young THEN 'child' ELSE 'adult' END
+            WHEN of_children THEN 'child'
+            WHEN of_adults THEN 'adult' END AS generation,
+       coalesce(birth < DATE '{earliest_birth}', false) AS past,
+       coalesce(houses, []) AS houses, coalesce(house_numbers, []) AS house_numbers, coalesce(house_words, []) AS house_words,
+       unborn, placeholder,
+       CASE WHEN NOT given_constant THEN given END AS given,
+       CASE WHEN given_constant THEN [] ELSE given_set END AS given_set,
+       CASE WHEN given_constant THEN [] ELSE given_initials END AS given_initials,
+       CASE WHEN given_constant THEN [] ELSE coalesce(given_group, []) END AS given_group,
+       CASE WHEN NOT given_constant THEN sound END AS given_sound,
+       CASE WHEN given_constant THEN [] ELSE coalesce(given_second, []) END AS given_second,
+       given_borne,
+       CASE WHEN NOT family_constant THEN family END AS family,
+       CASE WHEN family_constant THEN [] ELSE family_set END AS family_set,
+       CASE WHEN family_constant THEN [] ELSE coalesce(family_group, []) END AS family_group,
+       CASE WHEN NOT birth_constant THEN birth END AS birth,
+       CASE WHEN birth_constant THEN 0 ELSE precision END AS precision,
+       age_slack, birth_doubtful,
+       CASE WHEN NOT birth_constant THEN CAST(y * 10000 + m * 100 + d AS VARCHAR) END AS birth_text,
+       CASE WHEN NOT birth_constant AND precision = 3 AND d <= 12 AND d <> m THEN make_date(y, d, m) END AS birth_swap,
+       CASE WHEN NOT birth_constant AND precision = 3
+            THEN y * 10000 + CASE WHEN d <= 12 THEN least(d, m) * 100 + greatest(d, m) ELSE m * 100 + d END END AS birth_key,
+       CASE WHEN sex IN ('M', 'F') THEN sex END AS sex,
+       postcode, coalesce(postcodes, []) AS postcodes,
+       coalesce(nhs, []) AS nhs, coalesce(nhs_verified, false) AS nhs_verified, coalesce(upn, []) AS upn,
+       registered, twin_hint OR twin AS twin_hint, due_from, due_to, coalesce(mother_given, []) AS mother_given
+FROM dated JOIN named USING (rid) JOIN placed USING (rid);
 
 -- step: linkable: records with anything of their own to be linked by; an adult with only a name stays a person of its own
 CREATE TABLE linkable AS
@@ -501,7 +517,7 @@ SELECT p.rid, r.agency, r.feed, b.attached, n.given, n.family, b.birth, b.precis
        p.birth IS NOT NULL AS dated, p.role IS NOT DISTINCT FROM 'adult' AS adult, p.unborn, p.due_from, p.due_to,
        CASE WHEN p.unborn THEN p.family_set || list_transform(p.mother_given, lambda name: 'mother ' || name) ELSE [] END AS due_tokens
 FROM person p JOIN record r USING (rid) JOIN names n USING (rid) JOIN birth b USING (rid)
-LEFT JOIN (SELECT rid, list(postcode ORDER BY postcode) AS postcodes FROM home GROUP BY rid) h USING (rid)
+LEFT JOIN (SELECT rid, list_sort(list(postcode)) AS postcodes FROM home GROUP BY rid) h USING (rid)
 LEFT JOIN (SELECT DISTINCT rid FROM number WHERE kind IN ('national', 'definitional')) m USING (rid)
 LEFT JOIN linkable l USING (rid);
 

@@ -37,7 +37,12 @@ SELECT component, one, other FROM side_by_side ANTI JOIN reconciled USING (one, 
 
 -- step: veto: pairs of one component that must not end up in one person. `lasting` ones hold against numbers too, `soft` ones do not
 CREATE TABLE veto AS
-WITH side AS (SELECT component, person.*, v.rid IS NOT NULL AS verified FROM member JOIN person USING (rid) LEFT JOIN verified v USING (rid)),
+WITH side AS MATERIALIZED (
+    SELECT component, p.rid, source, notice, stated_role, role, unborn, birth, nhs, upn, v.rid IS NOT NULL AS verified,
+           d.rid IS NOT NULL AS attested
+    FROM member JOIN (SELECT rid, source, notice, stated_role, role, unborn, birth, nhs, upn FROM person) p USING (rid)
+    LEFT JOIN verified v USING (rid) LEFT JOIN dated d USING (rid)
+),
 -- Only pairs that differ in something that could speak against them: most records of one child do not.
 pairs AS MATERIALIZED (
     SELECT x.component, x.rid AS a, y.rid AS b FROM side x JOIN side y ON x.component = y.component AND x.rid < y.rid
@@ -46,15 +51,29 @@ pairs AS MATERIALIZED (
     UNION
     SELECT x.component, d.a, d.b FROM decision_pair d JOIN member x ON x.rid = d.a JOIN member y ON y.rid = d.b AND y.component = x.component
 ),
-seen AS (
-    SELECT p.component, p.a, p.b, l.notice = r.notice AS same_notice, l.source = r.source AS same_source,
+-- What other tables say of a pair, before anything of its two records is compared: see the step person.
+told AS MATERIALIZED (
+    SELECT p.component, p.a, p.b, coalesce(j.tier <= 3, false) AS joined, d.kind AS decided, bt.a IS NOT NULL AS birth_between,
+           l.verified AND r.verified AS both_verified, u.one IS NOT NULL AS side_by_side,
+           -- Its twin copy in another feed says the same date: that was weighed already.
+           wl.rid IS NOT NULL OR wr.rid IS NOT NULL AS birth_weighed, l.attested AS attested_l, r.attested AS attested_r
+    FROM pairs p
+    JOIN (SELECT rid, birth, verified, attested, CASE WHEN len(upn) = 1 THEN upn[1] END AS pupil FROM side) l ON l.rid = p.a
+    JOIN (SELECT rid, birth, verified, attested, CASE WHEN len(upn) = 1 THEN upn[1] END AS pupil FROM side) r ON r.rid = p.b
+    LEFT JOIN judged j ON j.a = p.a AND j.b = p.b
+    LEFT JOIN weighed wl ON wl.rid = p.a AND wl.birth = r.birth
+    LEFT JOIN weighed wr ON wr.rid = p.b AND wr.birth = l.birth
+    LEFT JOIN between bt ON bt.a = p.a AND bt.b = p.b
+    LEFT JOIN pupil_number u ON u.component = p.component AND u.one = least(l.pupil, r.pupil) AND u.other = greatest(l.pupil, r.pupil)
+        AND l.pupil IS NOT NULL AND r.pupil IS NOT NULL
+    LEFT JOIN decision_pair d ON d.a = p.a AND d.b = p.b
+),
+seen AS MATERIALIZED (
+    SELECT t.component, t.a, t.b, t.joined, t.decided, t.birth_between, t.birth_weighed,
+           l.notice = r.notice AS same_notice, l.source = r.source AS same_source,
            l.stated_role <> r.stated_role AS roles_stated, l.role <> r.role AS roles_differ,
            (l.unborn AND r.role = 'adult') OR (r.unborn AND l.role = 'adult') AS unborn_adult,
-           (vl.rid IS NOT NULL AND vr.rid IS NOT NULL AND NOT list_has_any(l.nhs, r.nhs)) OR u.one IS NOT NULL AS numbers_differ,
-           bt.a IS NOT NULL AS birth_between,
-           coalesce(j.tier <= 3, false) AS joined,
-           -- Its twin copy in another feed says the same date: that was weighed already.
-           wl.rid IS NOT NULL OR wr.rid IS NOT NULL AS birth_weighed,
+           (t.both_verified AND NOT list_has_any(l.nhs, r.nhs)) OR t.side_by_side AS numbers_differ,
            l.registered AS keyed,
            l.grown AND r.grown AND NOT l.registered AND NOT r.registered AS grown_mentions,
            -- Asked only where it can matter: comparing letters is dear.
@@ -68,20 +87,10 @@ seen AS (
                OR coalesce(greatest(jaro_winkler_similarity(l.given, r.family), jaro_winkler_similarity(r.given, l.family)) >= 0.9, false)
                OR (least(length(l.given), length(r.given)) = 1 AND left(l.given, 1) = left(r.given, 1))) ELSE false END AS given_differs,
            CASE WHEN l.precision = 3 AND r.precision = 3 AND l.past = r.past AND l.birth <> r.birth AND l.birth_swap IS DISTINCT FROM r.birth
-                     AND (NOT l.birth_doubtful OR dl.rid IS NOT NULL) AND (NOT r.birth_doubtful OR dr.rid IS NOT NULL)
+                     AND (NOT l.birth_doubtful OR t.attested_l) AND (NOT r.birth_doubtful OR t.attested_r)
                 THEN damerau_levenshtein(l.birth_text, r.birth_text) > 1 ELSE false END AS birth_differs,
-           l.past = r.past AND year(l.birth) - year(r.birth) NOT BETWEEN -1 AND 1 AS years_differ,
-           d.kind AS decided
-    FROM pairs p JOIN person l ON l.rid = p.a JOIN person r ON r.rid = p.b
-    LEFT JOIN judged j ON j.a = p.a AND j.b = p.b
-    LEFT JOIN verified vl ON vl.rid = p.a LEFT JOIN verified vr ON vr.rid = p.b
-    LEFT JOIN dated dl ON dl.rid = p.a LEFT JOIN dated dr ON dr.rid = p.b
-    LEFT JOIN weighed wl ON wl.rid = p.a AND wl.birth = r.birth
-    LEFT JOIN weighed wr ON wr.rid = p.b AND wr.birth = l.birth
-    LEFT JOIN between bt ON bt.a = p.a AND bt.b = p.b
-    LEFT JOIN pupil_number u ON u.component = p.component AND len(l.upn) = 1 AND len(r.upn) = 1
-        AND u.one = least(l.upn[1], r.upn[1]) AND u.other = greatest(l.upn[1], r.upn[1])
-    LEFT JOIN decision_pair d ON d.a = p.a AND d.b = p.b
+           l.past = r.past AND year(l.birth) - year(r.birth) NOT BETWEEN -1 AND 1 AS years_differ
+    FROM told t JOIN person l ON l.rid = t.a JOIN person r ON r.rid = t.b
 )
 SELECT component, a, b,
        CASE WHEN decided IN ('cannot_link', 'seal') THEN 'decision'
