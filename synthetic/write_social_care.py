@@ -376,7 +376,9 @@ def _add_child(
             if care.truth.night == 1:
                 care.truth.event("social_care", "ssda903", care_ref, person, day, "missing_from_care", "fact", key)
     if inside:
-        rows["sw_episodes"].append((key, dob, f"SW{rng.randrange(1101, 1161)}", _day(record.episodes[0].start), "", ""))
+        rows["sw_episodes"].append(
+            (key, dob, f"SW{rng.randrange(1101, 1161)}", _day(record.episodes[0].start), "", "FCONTA")
+        )
         if rng.random() < 0.01 and person.age(on) >= 13:
             rows["DoLo"].append((key, dob, _day(max(start, inside[-1].start)), ""))
 
