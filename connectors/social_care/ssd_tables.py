@@ -553,7 +553,7 @@ _WORKERS = (
 
 # About the council, its staff and its systems, not about a child: landed and checked like the rest, never conformed.
 # ssd_api_data_staging is a copy of the other tables on their way to the DfE, so its facts would be there twice;
-# ssd_s251_finance holds placeholders; what a professional is called is nobody else's business.
+# ssd_s251_finance has columns that the standard keeps free; what a professional is called is nobody else's business.
 _NOT_CONFORMED = (
     _table(
         "ssd_professionals", "one row per professional",
@@ -575,13 +575,13 @@ _NOT_CONFORMED = (
         _code("dept_team_parent_name", "Name of the team above", sensitivity=_O),
     ),
     _table(
-        "ssd_s251_finance", "one row per placement, for the financial return; placeholders so far",
+        "ssd_s251_finance", "one row per placement, for the financial return; the standard keeps its columns free",
         _id("s251_table_id", "Row"),
         _ref("s251_cla_placement_id", "Placement"),
-        _code("s251_placeholder_1", "Not defined yet", sensitivity=_O),
-        _code("s251_placeholder_2", "Not defined yet", sensitivity=_O),
-        _code("s251_placeholder_3", "Not defined yet", sensitivity=_O),
-        _code("s251_placeholder_4", "Not defined yet", sensitivity=_O),
+        _code("s251_placeholder_1", "Kept free by the standard", sensitivity=_O),
+        _code("s251_placeholder_2", "Kept free by the standard", sensitivity=_O),
+        _code("s251_placeholder_3", "Kept free by the standard", sensitivity=_O),
+        _code("s251_placeholder_4", "Kept free by the standard", sensitivity=_O),
     ),
     _table(
         "ssd_version_log", "one row per version of the dataset's definition",

@@ -42,6 +42,7 @@ def _open(client: Client, person_id: str) -> str:
         ("900 000 0009", {"p-amina"}),
         ("h2", {"p-amira"}),
         ("p-amina", {"p-amina"}),
+        ("p2older amina7", {"p-amina"}),  # what she was called before, as somebody types it
         ("LS9 9ZZ", set()),  # Jo's address is restricted: nobody is found by it
         ("ls72bb", set()),
         ("' OR 1=1 --", set()),

@@ -193,7 +193,9 @@ def _people(story: Story) -> None:
     story.link("social_care.ssda903:x1", "p-amina", AT_2)
     for person in ("p-amina", "p-amira", "p-jo", "p-mother", "p-uncle"):
         story.insert("person", person_id=person, created_load_id=NIGHT_1)
-    story.insert("person", person_id="p-older", created_load_id=NIGHT_1, retired_load_id=NIGHT_1, resolves_to="p-old")
+    story.insert(
+        "person", person_id="P2OLDERAMINA7", created_load_id=NIGHT_1, retired_load_id=NIGHT_1, resolves_to="p-old"
+    )
     story.insert("person", person_id="p-old", created_load_id=NIGHT_1, retired_load_id=NIGHT_2, resolves_to="p-amina")
 
 
@@ -382,7 +384,7 @@ def test_coverage_tells_silence_from_safety(story: Story) -> None:
 
 
 def test_an_old_person_id_resolves_to_the_end(story: Story) -> None:
-    assert story.ask("practitioner", "SELECT resolves_to FROM persons WHERE person_id = 'p-older'") == [
+    assert story.ask("practitioner", "SELECT resolves_to FROM persons WHERE person_id = 'P2OLDERAMINA7'") == [
         {"resolves_to": "p-amina"}
     ]
 

@@ -33,7 +33,7 @@ ROUTES = {(route.method, route.path): route for route in declared_routes()}
 KNOWN = {
     "feed": ["health.fhir", "school.attendance", "police.ppn"],
     "rule": ["postcode is one"],
-    "person_id": ["p-amina", "p-older", "p-mother"],
+    "person_id": ["p-amina", "P2OLDERAMINA7", "p-mother"],
     "quarantine_id": ["health_fhir_patient:f:2"],
 }
 VALUES = [
