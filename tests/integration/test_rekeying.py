@@ -165,7 +165,8 @@ def test_a_landed_file_that_no_key_opens_stops_the_change_and_keeps_both_keys(tm
     settings = Settings.model_validate({"base": tmp_path, "sources": {}})
     landing = Landing(settings.landing_path, load_keys(settings.keys_path, {}).raw("landing"))
     kept, damaged = landing.put([b"whole"]), landing.path(landing.put([b"damaged"]).sha256)
-    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    *whole, last = damaged.read_bytes()
+    damaged.write_bytes(bytes([*whole, last ^ 1]))
     was = damaged.read_bytes()
     with pytest.raises(LandingError, match="does not open"):
         rotate_landing(settings, {})

@@ -57,7 +57,8 @@ def test_a_damaged_file_is_found_and_nothing_is_put_in_place(
 ) -> None:
     make(deployment, {}, folder, now=NOW, keep=None)
     landed = next(path for path in (folder / "objects").rglob("*") if path.is_file() and path.stat().st_size < 1000)
-    landed.write_bytes(landed.read_bytes()[:-1] + b"?")
+    *whole, last = landed.read_bytes()
+    landed.write_bytes(bytes([*whole, last ^ 1]))
     with pytest.raises(BackupError, match="is not what was backed up"):
         check(folder, keys_of(deployment))
     there = Settings.model_validate(
