@@ -50,7 +50,8 @@ class Column:
 
     `path` is where a structured format holds it (an XML path below the row element); by default its name. In XML `..` is the
     element around it, `.` the element itself, `#` at the end its number among those of its name beside it.
-    `formats` are strptime formats for dates, tried in order; none means ISO 8601 (which may stop at month or year).
+    `formats` are strptime formats for dates, tried in order; none means ISO 8601 (which may stop at month or year). `day_first` says
+    that ISO is not the only way: offices write 31/10/2026 or 31-10-2026, and a time behind it.
     `allowed` are the codes in force; a code outside is kept, flagged and never coerced.
     `required` means a value must be there; `header` says whether the column itself must be present in the extract.
     """
@@ -63,6 +64,7 @@ class Column:
     header: Literal["required", "optional"] = "optional"
     allowed: tuple[str, ...] | None = None
     formats: tuple[str, ...] = ()
+    day_first: bool = False
     path: str | None = None
     severity: Literal["critical", "warning", "info"] = "warning"
     hint: str = ""

@@ -8,6 +8,10 @@ CREATE OR REPLACE MACRO tidy(t) AS nullif(trim(t, E' \t\n\r' || chr(160)), '');
 CREATE OR REPLACE MACRO tidy_column(t) AS
     CASE WHEN t <> '' THEN CASE WHEN regexp_matches(t, '^\s|\s$|\x{A0}') THEN tidy(t) ELSE t END END;
 
+-- What a form says in words. Exports write a sign where a field is empty; a name may be Null, so names are not read by this.
+CREATE OR REPLACE MACRO told(t) AS
+    list_transform([tidy(t)], lambda w: CASE WHEN upper(w) NOT IN ('NULL', '(NULL)', 'N/A', '#N/A', '-', '--') THEN w END)[1];
+
 -- Digits only.
 CREATE OR REPLACE MACRO digits(t) AS nullif(regexp_replace(t, '[^0-9]', '', 'g'), '');
 
@@ -82,6 +86,18 @@ CREATE OR REPLACE MACRO instant_precision(t) AS
         CASE WHEN read_instant(i) IS NULL THEN 'unknown' WHEN length(i) = 4 THEN 'year' WHEN length(i) = 7 THEN 'month'
              WHEN length(i) = 10 THEN 'day' ELSE 'instant' END)[1];
 
+-- As offices write dates and times where no standard says how: ISO, or day first with slashes or hyphens, with or without a time of
+-- day (docs/sources.md 2.3). Two digits of a year say no century: they are no date.
+CREATE OR REPLACE MACRO read_office_date(t) AS coalesce(read_iso_date(t), read_date_as(t, ['%d/%m/%Y', '%d-%m-%Y']));
+CREATE OR REPLACE MACRO read_office_instant(t) AS
+    coalesce(read_instant(t), list_transform(
+        [try_strptime(tidy(t), ['%d/%m/%Y %H:%M', '%d/%m/%Y %H:%M:%S', '%d/%m/%Y', '%d-%m-%Y %H:%M', '%d-%m-%Y %H:%M:%S', '%d-%m-%Y'])],
+        lambda i: CASE WHEN year(i) BETWEEN 1880 AND 2100 THEN i END)[1]);
+CREATE OR REPLACE MACRO office_instant_precision(t) AS
+    list_transform([tidy(t)], lambda i:
+        CASE WHEN read_office_instant(i) IS NULL THEN 'unknown' WHEN read_instant(i) IS NOT NULL THEN instant_precision(i)
+             WHEN contains(i, ':') THEN 'instant' ELSE 'day' END)[1];
+
 -- Yes and no as systems write them.
 CREATE OR REPLACE MACRO read_flag(t) AS
     list_transform([lower(tidy(t))], lambda f: CASE WHEN f IN ('y', 'yes', 'true', '1', 'a) yes') THEN true
@@ -93,6 +109,8 @@ CREATE OR REPLACE MACRO is_date_as(t, formats) AS
     CASE WHEN t IS NOT NULL THEN coalesce(year(try_strptime(t, formats)) BETWEEN 1880 AND 2100, false) END;
 CREATE OR REPLACE MACRO is_iso_date(t) AS CASE WHEN tidy(t) IS NULL THEN NULL ELSE read_partial_date(t) IS NOT NULL END;
 CREATE OR REPLACE MACRO is_instant(t) AS CASE WHEN tidy(t) IS NULL THEN NULL ELSE read_instant(t) IS NOT NULL END;
+CREATE OR REPLACE MACRO is_office_date(t) AS CASE WHEN tidy(t) IS NOT NULL THEN read_office_date(t) IS NOT NULL END;
+CREATE OR REPLACE MACRO is_office_instant(t) AS CASE WHEN tidy(t) IS NOT NULL THEN read_office_instant(t) IS NOT NULL END;
 CREATE OR REPLACE MACRO is_integer(t) AS
     CASE WHEN NOT regexp_full_match(t, '[\s\x{A0}]*') THEN regexp_full_match(t, '[\s\x{A0}]*[+-]?\d+(\.0+)?[\s\x{A0}]*') END;
 CREATE OR REPLACE MACRO is_number(t) AS

@@ -30,6 +30,7 @@ CONSOLE = "console:"
 _CHUNK = 1 << 20
 _ROWS = 20_000
 _ATTEMPTS = 3
+_FOLDERS_SHOWN = 3
 _NO_TIME = dt.datetime(1970, 1, 1)
 _SQL_SCHEMES = re.compile(r"^(postgresql|mysql|mariadb|mssql|oracle|sqlite|duckdb|snowflake|databricks)(\+\w+)?://")
 
@@ -73,10 +74,10 @@ def arrivals(
     return _files(feed, location, base)
 
 
-def nowhere(feed: Feed, location: str, base: Path) -> str | None:
-    """Says so where the folder that a source's files are to arrive in does not exist: nothing sent is no fault, no place is.
+def place_fault(feed: Feed, location: str, base: Path) -> str | None:
+    """What is amiss with the folder that a source's files are to arrive in: it does not exist, or holds folders that nobody looks into.
 
-    Places of other machines are not asked: a store of objects has no empty folders.
+    Nothing sent is no fault, no place is. Places of other machines are not asked: a store of objects has no empty folders.
     """
     if location == CONSOLE or feed.format == "sql" or _SQL_SCHEMES.match(location) or "://" in location:
         return None
@@ -84,6 +85,20 @@ def nowhere(feed: Feed, location: str, base: Path) -> str | None:
     folder = path if location.endswith("/") or not path.suffix else path.parent
     while any(sign in str(folder) for sign in "*?["):
         folder = folder.parent
+    if path.is_dir():
+        below = sorted(
+            entry.name
+            for entry in path.iterdir()
+            if entry.is_dir() and not entry.name.startswith(".") and any(entry.iterdir())
+        )
+        shown_names = ", ".join(f"{name}/" for name in below[:_FOLDERS_SHOWN]) + (
+            " …" if len(below) > _FOLDERS_SHOWN else ""
+        )
+        if below:
+            return (
+                f"sources.{feed.id}.from: {folder} holds {shown_names}, which is not looked into; let from end in **/* to take files of "
+                "folders below it too, or keep elsewhere what is not to be read"
+            )
     if path.exists() or folder.is_dir():
         return None
     return f"sources.{feed.id}.from: {folder} does not exist, so nothing can arrive; make the folder, or mend the path in tessera.yaml"

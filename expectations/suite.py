@@ -26,6 +26,7 @@ VALUE = "{value}"
 _BEYOND_ITS_ROWS = re.compile(r"\{(raw_[a-z0-9_]+|received_[a-z0-9_]+|quarantine|today)\}")
 # As most systems write it; whatever else is a time takes five times as long to tell.
 _IS_TIME = f"is_instant({VALUE})"
+_IS_OFFICE_TIME = f"is_office_instant({VALUE})"
 _PLAIN_TIME = rf"regexp_full_match({VALUE}, '\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?') AND try_cast({VALUE} AS TIMESTAMP) IS NOT NULL"
 _CODES_SHOWN = 12
 _DATE_WORDS = {
@@ -177,7 +178,7 @@ def _of_column(table: Table, column: Column) -> list[Standard]:
         standards.append(
             _column_standard(
                 table, column, what, f"{column.name} is {words}", holds, column.hint or hint,
-                at_sight=_PLAIN_TIME if holds == _IS_TIME else "",
+                at_sight=_PLAIN_TIME if holds in (_IS_TIME, _IS_OFFICE_TIME) else "",
             )
         )  # fmt: skip
     if column.kind is Kind.NHS_NUMBER:
@@ -199,6 +200,16 @@ def _reads(column: Column) -> tuple[str, str, str, str] | None:
         what, word = ("is_a_date", "date") if column.kind is Kind.DATE else ("is_a_time", "date and time")
         holds = f"is_date_as({VALUE}, [{', '.join(literal(text) for text in column.formats)}])"
         return what, f"a {word} written {written}", holds, f"Write a real {word} as {written}, between 1880 and 2100."
+    if column.kind is Kind.DATE and column.day_first:
+        return (
+            "is_a_date", "a date written YYYY-MM-DD or DD/MM/YYYY", f"is_office_date({VALUE})",
+            "Write a real date as YYYY-MM-DD or DD/MM/YYYY, between 1880 and 2100.",
+        )  # fmt: skip
+    if column.kind is Kind.TIMESTAMP and column.day_first:
+        return (
+            "is_a_time", "a date and time written YYYY-MM-DDThh:mm or DD/MM/YYYY hh:mm", _IS_OFFICE_TIME,
+            "Write the date and time as YYYY-MM-DDThh:mm:ss, with the offset from UTC if it is known, or as DD/MM/YYYY hh:mm.",
+        )  # fmt: skip
     return {
         Kind.DATE: (
             "is_a_date", "a date written YYYY-MM-DD", f"is_iso_date({VALUE})",

@@ -133,15 +133,29 @@ def _touching(frame: pd.DataFrame, inside: pd.Series) -> Score:
     return _minus(_score(frame), _score(frame[~inside]))
 
 
+class TruthError(Exception):
+    """A truth cannot be used. The message names its columns, never a value."""
+
+
 def read_truth(truth: Path | pd.DataFrame) -> pd.DataFrame:
-    """The truth with its columns in one spelling; all text."""
-    frame = truth.copy() if isinstance(truth, pd.DataFrame) else pd.read_csv(truth, dtype=str, keep_default_na=False)
+    """The truth with its columns in one spelling; all text. Raises TruthError."""
+    try:
+        frame = (
+            truth.copy() if isinstance(truth, pd.DataFrame) else pd.read_csv(truth, dtype=str, keep_default_na=False)
+        )
+    except (OSError, ValueError) as error:  # no `from`: what broke could carry a row
+        raise TruthError(
+            f"{truth}: cannot be read as CSV in UTF-8 ({type(error).__name__}); check the path and the file"
+        ) from None
     frame.columns = [str(column).strip().lower() for column in frame.columns]
     who = next((column for column in PERSON_COLUMNS if column in frame.columns), None)
     lacking = sorted(set(KEY) - set(frame.columns))
     if lacking or who is None:
         needed = lacking + ([] if who else ["one of " + ", ".join(PERSON_COLUMNS)])
-        raise ValueError(f"truth lacks column(s): {', '.join(needed)}")
+        raise TruthError(
+            f"the truth lacks the column(s) {', '.join(needed)}; "
+            "it is a CSV of agency, feed, source_person_id, and in true_person_id who it truly is"
+        )
     frame = frame.fillna("").astype(str)
     frame["agency"] = frame.agency.str.strip().str.lower()
     frame["feed"] = frame.feed.str.strip().str.lower().str.rsplit(".", n=1).str[-1]

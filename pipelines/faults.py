@@ -18,6 +18,7 @@ def expected() -> tuple[type[Exception], ...]:
     from connectors.transports import SourceUnreachable
     from console.accounts import AccountError
     from expectations.workbook import WorkbookError
+    from linkage.evaluate import TruthError
     from linkage.models import ModelError
     from linkage.train import TrainingError
     from pipelines.backup import BackupError
@@ -43,5 +44,5 @@ def expected() -> tuple[type[Exception], ...]:
         KeyFileError, BreakGlassError,
         UnbalancedBooksError, LandingError, PublishError, QuarantineError, QueryError, RebuildError, StoreError, QualityActError,
         SignalVerdictError,
-        WorkbookError, BackupError, AccountError, ErasureError, RetentionError,
+        WorkbookError, TruthError, BackupError, AccountError, ErasureError, RetentionError,
     )  # fmt: skip

@@ -200,11 +200,11 @@ class Line:
             raise FeedFailed(str(error)) from None
         except OSError as error:
             raise FeedFailed(f"{name}: landing cannot be written ({error.strerror}); make room and run again") from None
-        place = transports.nowhere(feed, source.location, self.settings.base)
+        place = transports.place_fault(feed, source.location, self.settings.base)
         self.landing.write_manifest(
             night.load_id,
             name,
-            {**night.said(), "options": source.options, "files": files, **({"nowhere": place} if place else {})},
+            {**night.said(), "options": source.options, "files": files, **({"place_fault": place} if place else {})},
         )
         return len(files)
 
@@ -364,7 +364,7 @@ class Line:
             "string_agg(drift, ' | ' ORDER BY name) FROM received_file WHERE load_id = ? AND agency = ? AND feed = ?",
             [night.load_id, feed.agency, feed.name],
         ).fetchall()[0]
-        nowhere = (self.landing.read_manifest(night.load_id, name) or {}).get("nowhere")
+        place = (self.landing.read_manifest(night.load_id, name) or {}).get("place_fault")
         # Files of which none could be used are no delivery, whatever each of them may be.
         status = (
             "failed"
@@ -392,7 +392,7 @@ class Line:
                 "files": files,
                 "files_failed": failed,
                 "status": status,
-                "message": " | ".join(part for part in (failure, nowhere, messages, drift) if part),
+                "message": " | ".join(part for part in (failure, place, messages, drift) if part),
             },
         )
 

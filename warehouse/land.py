@@ -118,7 +118,7 @@ def land(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: 
     the caller's transaction.
     """
     version = (
-        f"coalesce(strftime(read_instant({quoted(raw.version)}), '%Y-%m-%dT%H:%M:%S.%g'), {quoted(raw.version)})"
+        f"coalesce(strftime(read_office_instant({quoted(raw.version)}), '%Y-%m-%dT%H:%M:%S.%g'), {quoted(raw.version)})"
         if raw.version
         else "NULL"
     )

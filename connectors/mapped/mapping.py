@@ -581,9 +581,9 @@ def _labelled(blocks: Iterable[Any]) -> list[tuple[Any, str]]:
 def _told_when(block: Event | Span) -> str:
     """`only_if` columns all hold something; without it, any column of the block does."""
     if block.only_if:
-        return " AND ".join(f"{_received(column)} IS NOT NULL" for column in block.only_if)
+        return " AND ".join(f"told({quoted(column)}) IS NOT NULL" for column in block.only_if)
     columns = sorted({column.lower() for column in block.reads()})
-    return " OR ".join(f"{_received(column)} IS NOT NULL" for column in columns) or "true"
+    return " OR ".join(f"told({quoted(column)}) IS NOT NULL" for column in columns) or "true"
 
 
 def _event(person: Person, block: Event, ref: str) -> str:

@@ -43,8 +43,9 @@ OBSERVATION = Table(
             Kind.TIMESTAMP,
             required=True,
             hint="Date and time, as 2026-11-09T14:30; a day alone, 2026-11-09, where the hour is not known",
+            day_first=True,
         ),
-        Column("recorded_at", "When it was written down", Kind.TIMESTAMP, _OPERATIONAL, required=True),
+        Column("recorded_at", "When it was written down", Kind.TIMESTAMP, _OPERATIONAL, required=True, day_first=True),
         Column(
             "by_role",
             "What you are to the child, never a name",
@@ -89,8 +90,8 @@ OBSERVATION = Table(
 _SAID = f"""
 WITH said AS (
     SELECT lineage, extracted_at, tidy(reference) AS source_person_id, tidy(agency) AS place, tidy(by_role) AS role,
-           read_instant(observed_at) AS occurred_from, instant_precision(observed_at) AS occurred_precision,
-           read_instant(recorded_at) AS recorded_at, tidy(child_given_names) AS given_names,
+           read_office_instant(observed_at) AS occurred_from, office_instant_precision(observed_at) AS occurred_precision,
+           read_office_instant(recorded_at) AS recorded_at, tidy(child_given_names) AS given_names,
            tidy(child_family_name) AS family_name, tidy(child_dob) AS birth_text,
            coalesce(read_date_as(birth_text, {list(_DATE_FORMATS)}), read_iso_date(birth_text)) AS born_on,
            tidy(child_postcode) AS postcode, regexp_replace(lower(tidy(statement_kind)), '[ -]+', '_', 'g') AS kind,

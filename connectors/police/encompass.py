@@ -31,7 +31,14 @@ NOTIFICATION = Table(
             hint="Every notification needs a number of its own, one per child",
         ),
         Column("police_ref", "Incident reference, local to the force", sensitivity=_KEY),
-        Column("incident_at", "When it happened", Kind.TIMESTAMP, required=True, hint="Date and time of the incident"),
+        Column(
+            "incident_at",
+            "When it happened",
+            Kind.TIMESTAMP,
+            required=True,
+            hint="Date and time of the incident",
+            day_first=True,
+        ),
         Column("incident_location", "Where it happened", sensitivity=_IDENTIFYING),
         Column("child", "The child, whole as sent", Kind.JSON, _IDENTIFYING),
         Column("child_surname", "Surname (child.surname)", sensitivity=_IDENTIFYING, path="$.child.surname"),
@@ -77,9 +84,10 @@ NOTIFICATION = Table(
             Kind.TIMESTAMP,
             required=True,
             hint="Without it nobody can show that the school was told in time",
+            day_first=True,
         ),
         Column("sent_to", "Role told: designated safeguarding lead or key adult"),
-        Column("acknowledged_at", "When the school acknowledged it", Kind.TIMESTAMP),
+        Column("acknowledged_at", "When the school acknowledged it", Kind.TIMESTAMP, day_first=True),
         Column("handling_code", "Originator's handling marking", allowed=("mash_only", "partners", "school", "none")),
     ),
 )
@@ -87,8 +95,8 @@ NOTIFICATION = Table(
 # A child's words come in an object, or as plain text.
 _NOTIFICATIONS = rf"""
 notifications AS (
-    SELECT lineage, extracted_at, trim(encompass_id) AS source_person_id, read_instant(incident_at) AS occurred_from,
-           instant_precision(incident_at) AS occurred_precision, read_instant(sent_at) AS recorded_at,
+    SELECT lineage, extracted_at, trim(encompass_id) AS source_person_id, read_office_instant(incident_at) AS occurred_from,
+           office_instant_precision(incident_at) AS occurred_precision, read_office_instant(sent_at) AS recorded_at,
            tidy(incident_location) AS location,
            -- A postcode at the end of the location.
            tidy(regexp_extract(upper(location), '\b([A-Z][A-Z]?[0-9][0-9A-Z]? *[0-9][A-Z][A-Z])$', 1)) AS postcode,
@@ -103,12 +111,14 @@ notifications AS (
            CASE WHEN read_flag(child_present) THEN 'Y' WHEN NOT read_flag(child_present) THEN 'N'
                 WHEN tidy(child_present) IS NOT NULL THEN 'NK' END AS child_present,
            TRY_CAST(voice_of_child AS JSON) AS voice,
-           tidy(CASE json_type(voice) WHEN 'OBJECT' THEN voice ->> '$.what_said' WHEN 'VARCHAR' THEN voice ->> '$' END)
+           told(CASE json_type(voice) WHEN 'OBJECT' THEN voice ->> '$.what_said' WHEN 'VARCHAR' THEN voice ->> '$' END)
                AS words,
-           CASE WHEN json_type(voice) = 'OBJECT' THEN tidy(voice ->> '$.other_adult_present') END AS adult_present,
+           CASE WHEN json_type(voice) <> 'OBJECT' OR NOT read_flag(voice ->> '$.other_adult_present') THEN NULL
+                WHEN read_flag(voice ->> '$.other_adult_present') THEN 'another adult'
+                ELSE told(voice ->> '$.other_adult_present') END AS adult_present,
            CASE WHEN json_type(voice) = 'OBJECT' THEN read_flag(voice ->> '$.spoken_to') END AS is_spoken_to,
-           tidy(circumstances) AS circumstances, tidy(other_safeguarding_info) AS other_info,
-           tidy(school_name) AS school_name, tidy(sent_to) AS sent_to, read_instant(acknowledged_at) AS acknowledged_at,
+           tidy(circumstances) AS circumstances, told(other_safeguarding_info) AS other_info,
+           tidy(school_name) AS school_name, tidy(sent_to) AS sent_to, read_office_instant(acknowledged_at) AS acknowledged_at,
            tidy(handling_code) AS handling_code,
            -- The notification is written for the child's school; a marking, where there is one, is obeyed.
            CASE WHEN tidy(handling_code) IS NULL THEN 'school'

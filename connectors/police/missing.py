@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.contract import Column, Feed, Kind, Output, Table
-from connectors.police.times import instant_of, precision_of
 from warehouse.schema import Sensitivity
 
 _KEY, _IDENTIFYING, _SPECIAL = Sensitivity.KEY, Sensitivity.IDENTIFYING, Sensitivity.SPECIAL
@@ -61,9 +60,16 @@ REPORT = Table(
             required=True,
             header="required",
             hint=_WHEN,
+            day_first=True,
         ),
-        Column("last_seen_at", "When the person was last seen", Kind.TIMESTAMP, hint=_WHEN),
-        Column("found_at", "When the person was found or came back; empty while missing", Kind.TIMESTAMP, hint=_WHEN),
+        Column("last_seen_at", "When the person was last seen", Kind.TIMESTAMP, hint=_WHEN, day_first=True),
+        Column(
+            "found_at",
+            "When the person was found or came back; empty while missing",
+            Kind.TIMESTAMP,
+            hint=_WHEN,
+            day_first=True,
+        ),
         Column("found_location", "Where the person was found", sensitivity=_SPECIAL),
         Column(
             "risk_level",
@@ -86,9 +92,21 @@ REPORT = Table(
         Column("cse_flag", "Flagged as at risk of sexual exploitation", sensitivity=_SPECIAL, allowed=_YES_NO),
         Column("cce_flag", "Flagged as at risk of criminal exploitation", sensitivity=_SPECIAL, allowed=_YES_NO),
         Column("harm_suffered", "Harm the person came to while missing", sensitivity=_SPECIAL),
-        Column("prevention_interview_at", "When police saw the person after the return", Kind.TIMESTAMP, hint=_WHEN),
-        Column("iri_offered_at", "When an independent return interview was offered", Kind.TIMESTAMP, hint=_WHEN),
-        Column("iri_completed_at", "When it took place", Kind.TIMESTAMP, hint=_WHEN),
+        Column(
+            "prevention_interview_at",
+            "When police saw the person after the return",
+            Kind.TIMESTAMP,
+            hint=_WHEN,
+            day_first=True,
+        ),
+        Column(
+            "iri_offered_at",
+            "When an independent return interview was offered",
+            Kind.TIMESTAMP,
+            hint=_WHEN,
+            day_first=True,
+        ),
+        Column("iri_completed_at", "When it took place", Kind.TIMESTAMP, hint=_WHEN, day_first=True),
         Column(
             "status",
             "Where the report stands; entered_in_error takes it back",
@@ -115,20 +133,20 @@ reports AS (
                               ELSE regexp_replace(name, '\S+$', '') END)) AS given_names,
            coalesce(tidy(dob), person_date) AS birth_text,
            coalesce(read_date_as(birth_text, {list(_DATE_FORMATS)}), read_iso_date(birth_text)) AS born_on,
-           sex, address, postcode, {instant_of("reported_at")} AS recorded_at,
-           {precision_of("reported_at")} AS reported_precision, {instant_of("last_seen_at")} AS last_seen,
-           {instant_of("found_at")} AS found_on, {precision_of("found_at")} AS found_precision,
-           tidy(found_at) AS found_text, tidy(found_location) AS found_location, tidy(risk_level) AS risk,
+           sex, address, postcode, read_office_instant(reported_at) AS recorded_at,
+           office_instant_precision(reported_at) AS reported_precision, read_office_instant(last_seen_at) AS last_seen,
+           read_office_instant(found_at) AS found_on, office_instant_precision(found_at) AS found_precision,
+           tidy(found_at) AS found_text, told(found_location) AS found_location, told(risk_level) AS risk,
            list_filter(list_transform(string_split(risk_changes, ';'), c -> tidy(c)), c -> c IS NOT NULL) AS changes,
            -- A change ends in its grade; what stands before it is its time.
            coalesce(tidy(regexp_replace(changes[-1], '^[0-9T:Z+./-]+( [0-9:Z+]+)?\s*', '')), risk) AS risk_now,
-           tidy(reporter_role) AS reporter, tidy(circumstances) AS circumstances,
-           read_flag(looked_after) AS is_looked_after, tidy(placing_la) AS placing_la,
+           told(reporter_role) AS reporter, told(circumstances) AS circumstances,
+           read_flag(looked_after) AS is_looked_after, told(placing_la) AS placing_la,
            read_flag(cse_flag) AS has_cse, read_flag(cce_flag) AS has_cce,
-           CASE WHEN read_flag(harm_suffered) THEN 'yes' WHEN read_flag(harm_suffered) IS NULL THEN tidy(harm_suffered)
+           CASE WHEN read_flag(harm_suffered) THEN 'yes' WHEN read_flag(harm_suffered) IS NULL THEN told(harm_suffered)
                 END AS harm,
-           {instant_of("prevention_interview_at")} AS seen_at, {instant_of("iri_offered_at")} AS offered_at,
-           {instant_of("iri_completed_at")} AS met_at, tidy(handling_code) AS handling_code,
+           read_office_instant(prevention_interview_at) AS seen_at, read_office_instant(iri_offered_at) AS offered_at,
+           read_office_instant(iri_completed_at) AS met_at, tidy(handling_code) AS handling_code,
            -- As for notices: what is not marked, or not understood, stays in the hub.
            CASE WHEN lower(tidy(handling_code)) IN ('partners', 'school', 'none') THEN lower(tidy(handling_code))
                 ELSE 'mash_only' END AS onward_disclosure

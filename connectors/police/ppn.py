@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.contract import Column, Feed, Kind, Output, Table
-from connectors.police.times import instant_of, precision_of
 from warehouse.schema import Sensitivity
 
 _CODED, _IDENTIFYING, _SPECIAL, _KEY, _OPERATIONAL = (
@@ -56,7 +55,7 @@ NOTICE = Table(
             allowed=_TYPES,
             hint="A kind outside the list is kept; tell us what it means so that it can be told apart",
         ),
-        Column("submitted_at", "When the officer submitted it", Kind.TIMESTAMP),
+        Column("submitted_at", "When the officer submitted it", Kind.TIMESTAMP, day_first=True),
         Column(
             "incident_at",
             "When it happened",
@@ -64,6 +63,7 @@ NOTICE = Table(
             required=True,
             header="required",
             hint="Date and time of the incident as 2026-10-31T23:50:00+00:00, or the date alone",
+            day_first=True,
         ),
         Column("incident_location", "Where it happened", sensitivity=_IDENTIFYING),
         Column("incident_address", "Where it happened, another name of the column", sensitivity=_IDENTIFYING),
@@ -161,9 +161,9 @@ NOTICE = Table(
     ),
 )
 
-_INCIDENT_AT = instant_of("incident_at")
-_SUBMITTED_AT = instant_of("submitted_at")
-_INCIDENT_PRECISION = precision_of("incident_at")
+_INCIDENT_AT = "read_office_instant(incident_at)"
+_SUBMITTED_AT = "read_office_instant(submitted_at)"
+_INCIDENT_PRECISION = "office_instant_precision(incident_at)"
 _CHILD_ID = "trim(ppn_id) || '/' || trim(child_index)"
 
 # Adults have no number on a notice. One adult is one name on it, numbered in the order of the children beside whom the
@@ -171,10 +171,10 @@ _CHILD_ID = "trim(ppn_id) || '/' || trim(child_index)"
 _ADULTS = f"""
 named AS (
     SELECT lineage, ppn_id, child_index, adult_name, adult_role, relationship_to_child, {_SUBMITTED_AT} AS recorded_at,
-           upper(regexp_replace(tidy(adult_name), '[ ,]+', ' ', 'g')) AS spelling,
+           upper(regexp_replace(told(adult_name), '[ ,]+', ' ', 'g')) AS spelling,
            coalesce(TRY_CAST(child_index AS INTEGER), 2147483647) AS child_order
     FROM {{rows}}
-    WHERE tidy(adult_name) IS NOT NULL
+    WHERE told(adult_name) IS NOT NULL
 ),
 adults AS (
     SELECT ppn_id, spelling, arg_min(adult_name, (child_order, child_index)) AS adult_name,
@@ -187,9 +187,9 @@ adults AS (
 
 # Forenames come before the surname, or after it and a comma. A single word is as likely a surname as any.
 _ADULT_GIVEN = r"""CASE WHEN contains(adult_name, ',') THEN tidy(regexp_replace(adult_name, '^[^,]*,', ''))
-            ELSE tidy(regexp_replace(tidy(adult_name), '\S+$', '')) END"""
+            ELSE tidy(regexp_replace(told(adult_name), '\S+$', '')) END"""
 _ADULT_FAMILY = r"""CASE WHEN contains(adult_name, ',') THEN tidy(split_part(adult_name, ',', 1))
-            ELSE regexp_extract(tidy(adult_name), '(\S+)$', 1) END"""
+            ELSE regexp_extract(told(adult_name), '(\S+)$', 1) END"""
 
 _CHILDREN = f"""
 children AS (
@@ -328,9 +328,9 @@ notices AS (
                 WHEN tidy(child_present) IS NOT NULL THEN 'NK' END AS child_present,
            read_flag(police_powers_used) OR (regexp_matches(police_powers_used, '(ppo|s\\.? ?46|section 46)', 'i')
                AND NOT regexp_matches(police_powers_used, '^ *(no|none|not|n)\\b', 'i')) AS is_police_protection,
-           CASE WHEN tidy(secondary_risk_grade) IS NOT NULL THEN 'secondary'
-                WHEN tidy(dash_grade) IS NOT NULL THEN 'DASH'
-                WHEN tidy(officer_risk_grade) IS NOT NULL THEN 'officer' END AS risk_scheme,
+           CASE WHEN told(secondary_risk_grade) IS NOT NULL THEN 'secondary'
+                WHEN told(dash_grade) IS NOT NULL THEN 'DASH'
+                WHEN told(officer_risk_grade) IS NOT NULL THEN 'officer' END AS risk_scheme,
            tidy(handling_code) AS handling_code,
            if(lower(tidy(handling_code)) IN ('mash_only', 'partners', 'school', 'none'),
               lower(tidy(handling_code)), 'mash_only') AS onward_disclosure
@@ -361,29 +361,29 @@ SELECT lineage, source_person_id, 'notice' AS ref,
             ELSE 'Police notice' || coalesce(': ' || tidy(ppn_type), '') END
            || coalesce('; ' || tidy(relationship_to_child) || ' named'
                        || coalesce(' as ' || lower(tidy(adult_role)), ''), '')
-           || coalesce(': ' || tidy(safeguarding_reason), '') AS title,
+           || coalesce(': ' || told(safeguarding_reason), '') AS title,
        tidy(narrative) AS narrative, 'police officer' AS reported_by_role, 'subject' AS subject_role, child_present,
        replace(lower(tidy(referral_kind)), '_', ' ') AS outcome,
-       nullif(concat_ws('; ', tidy(immediate_action), 'child seen: ' || tidy(child_seen),
+       nullif(concat_ws('; ', told(immediate_action), 'child seen: ' || tidy(child_seen),
            'child spoken to: ' || tidy(child_spoken_to), 'consent sought: ' || tidy(consent_sought),
            'consent given: ' || tidy(consent_given),
-           CASE WHEN risk_scheme <> 'officer' THEN 'officer grade: ' || tidy(officer_risk_grade) END,
-           CASE WHEN risk_scheme <> 'DASH' THEN 'DASH grade: ' || tidy(dash_grade) END), '') AS action_taken,
-       risk_scheme, coalesce(tidy(secondary_risk_grade), tidy(dash_grade), tidy(officer_risk_grade)) AS risk_value,
+           CASE WHEN risk_scheme <> 'officer' THEN 'officer grade: ' || told(officer_risk_grade) END,
+           CASE WHEN risk_scheme <> 'DASH' THEN 'DASH grade: ' || told(dash_grade) END), '') AS action_taken,
+       risk_scheme, coalesce(told(secondary_risk_grade), told(dash_grade), told(officer_risk_grade)) AS risk_value,
        handling_code, onward_disclosure, recorded_at
 FROM notices
 UNION ALL BY NAME
 SELECT lineage, source_person_id, 'voice' AS ref, 'voice_of_child' AS event_type, occurred_from, occurred_precision,
-       'child_voice' AS statement_kind, 'What the child said to police' AS title, tidy(voice_of_child) AS narrative,
-       tidy(voice_of_child) AS quoted_words, 'police officer' AS reported_by_role, 'subject' AS subject_role,
+       'child_voice' AS statement_kind, 'What the child said to police' AS title, told(voice_of_child) AS narrative,
+       told(voice_of_child) AS quoted_words, 'police officer' AS reported_by_role, 'subject' AS subject_role,
        child_present, handling_code, onward_disclosure, recorded_at
 FROM notices
-WHERE tidy(voice_of_child) IS NOT NULL
+WHERE told(voice_of_child) IS NOT NULL
 UNION ALL BY NAME
 SELECT lineage, source_person_id, 'ppo_s46' AS ref, 'ppo_s46' AS event_type, occurred_from, occurred_precision,
        'fact' AS statement_kind, 'Taken into police protection (section 46)' AS title,
        'police officer' AS reported_by_role, 'subject' AS subject_role, child_present,
-       tidy(immediate_action) AS action_taken, handling_code, onward_disclosure, recorded_at
+       told(immediate_action) AS action_taken, handling_code, onward_disclosure, recorded_at
 FROM notices
 WHERE is_police_protection"""
 

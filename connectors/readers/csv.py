@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from connectors.contract import Feed
+from connectors.contract import Feed, Table
 from connectors.readers.received import (
     Parsed,
     ReadableFile,
@@ -25,6 +25,7 @@ from connectors.readers.received import (
     columns_of,
     new_relation,
     recognise,
+    spelling,
 )
 from connectors.readers.rows import MAX_ROW, Split, split
 from warehouse.quoting import literal, quoted
@@ -77,7 +78,17 @@ def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
     shape = _Shape(f"{selected}{extra} AS extra", header, delimiter)
     if not _whole(file.con, relation, text, shape):
         _row_by_row(file, relation, text, shape)
+    _pass_over_empty(file.con, relation, table)
     return [Parsed(table, relation, text.notes, tuple(header))]
+
+
+def _pass_over_empty(con: duckdb.DuckDBPyConnection, relation: str, table: Table) -> None:
+    """A line of separators alone, as spreadsheets leave below their last row, is a blank line. Its number stays taken."""
+    empty = " AND ".join(f"coalesce(trim({quoted(name)}), '') = ''" for name in columns_of(table))
+    con.execute(
+        f"DELETE FROM {relation} WHERE _problem IS NULL AND {empty} "
+        "AND coalesce(len(list_filter(extra ->> '$.*', value -> trim(value) <> '')), 0) = 0"
+    )
 
 
 def _fill(con: duckdb.DuckDBPyConnection, relation: str, location: str, shape: _Shape, skip: int) -> list[int]:
@@ -319,7 +330,7 @@ def _header(feed: Feed, name: str, head: str) -> tuple[list[str], str]:
             f"{name}: its first line holds signs that no text has (NUL or control characters): it is no delimited text, "
             "or text in an encoding without its mark; ask the agency to save it as CSV in UTF-8"
         )
-    known = {column.name.lower() for table in feed.tables for column in table.columns}
+    known = {spelling(column.name) for table in feed.tables for column in table.columns}
     best: tuple[int, int, list[str], str] | None = None
     for delimiter in _DELIMITERS:
         try:
@@ -327,7 +338,7 @@ def _header(feed: Feed, name: str, head: str) -> tuple[list[str], str]:
         except csv.Error:
             continue
         row = [cell.strip().lstrip("\ufeff") for cell in row]
-        found = len(known & {cell.lower() for cell in row})
+        found = len(known & {spelling(cell) for cell in row})
         if best is None or (found, len(row)) > best[:2]:
             best = (found, len(row), row, delimiter)
     if best is None or not any(best[2]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -118,6 +119,21 @@ class RowWriter:
         return Parsed(self.table, self.relation, columns=columns)
 
 
+def spelling(column: str) -> str:
+    """A column's name as it is compared: `Session Date` and `session-date` are session_date."""
+    return re.sub(r"[\s_-]+", "_", column.strip().lower())
+
+
+def _found(table: Table, received: Mapping[str, str], spellings: Mapping[str, str]) -> dict[str, str]:
+    """{received column: contract column}; a column of exactly that name goes before one that is only spelt like it."""
+    found = {received[name]: name for name in columns_of(table) if name in received}
+    for name in columns_of(table):
+        column = spellings.get(spelling(name))
+        if name not in received and column is not None:
+            found.setdefault(column, name)
+    return found
+
+
 def recognise(feed: Feed, name: str, header: Iterable[str]) -> tuple[Table, Mapping[str, str]]:
     """Finds the contract table whose columns a header holds, whatever the file is called.
 
@@ -125,22 +141,22 @@ def recognise(feed: Feed, name: str, header: Iterable[str]) -> tuple[Table, Mapp
     table that it looks most like, UnrecognisedFile if it looks like none.
     """
     received = {column.strip().lower(): column for column in header if column.strip()}
+    spellings = {spelling(name): column for name, column in received.items()}
     best: tuple[float, Table] | None = None
     nearest: tuple[float, Table, list[str]] | None = None
     for table in feed.tables:
-        names = {column.name.lower() for column in table.columns}
+        found = _found(table, received, spellings)
         needed = [column.name for column in table.columns if column.header == "required" or column.name in table.key]
-        missing = [column for column in needed if column.lower() not in received]
-        matched = len(names & received.keys())
+        missing = [column for column in needed if column.lower() not in found.values()]
+        matched = len(found)
         if not missing and matched:
-            score = matched + matched / (1 + len(names)) + (0.5 if table.name.lower() in name.lower() else 0)
+            score = matched + matched / (1 + len(table.columns)) + (0.5 if table.name.lower() in name.lower() else 0)
             best = max(best, (score, table), key=lambda pair: pair[0]) if best else (score, table)
         share = (len(needed) - len(missing)) / max(1, len(needed))
         if nearest is None or share > nearest[0]:
             nearest = (share, table, missing)
     if best is not None:
-        table = best[1]
-        return table, {received[c.name.lower()]: c.name.lower() for c in table.columns if c.name.lower() in received}
+        return best[1], _found(best[1], received, spellings)
     if nearest is not None and nearest[0] > 0.3:
         raise UnreadableFile(
             f"{name}: looks like {nearest[1].name} but lacks the column(s) {', '.join(nearest[2])}; "

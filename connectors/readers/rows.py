@@ -54,14 +54,16 @@ def shown(content: bytes) -> str:
 
 
 def split(content: bytes, delimiter: str, width: int) -> Split:
-    """Every row after the header, good or bad. The header is row 1; a blank line takes a number and is no row.
+    """Every row after the header, good or bad.
 
+    The header is row 1; a line that is blank or of separators alone takes a number and is no row.
     Outside quotation marks every kind of line end ends a row.
     """
     sign = delimiter.encode()
     field = rb"(?>" + _QUOTED + rb'|(?!")[^' + re.escape(sign) + rb"\r\n]*)"
     record = re.compile(field + rb"(?:" + re.escape(sign) + field + rb")*")
     quoted = re.compile(rb"(?:\A|(?<=" + re.escape(sign) + rb"))" + _QUOTED)
+    empty = re.compile(rb'(?:""|[ \t]|' + re.escape(sign) + rb")*")
     rows: list[bytes] = []
     numbers: list[int] = []
     bad: list[BadRow] = []
@@ -75,7 +77,7 @@ def split(content: bytes, delimiter: str, width: int) -> Split:
         stop = after.start() if after else len(content)
         row = content[position:stop]
         position = after.end() if after else len(content)
-        if number == 1 or not row:
+        if number == 1 or empty.fullmatch(row):
             continue
         problem = _problem(row, whole, quoted, sign, width)
         if problem is None:

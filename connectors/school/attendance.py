@@ -41,8 +41,24 @@ MARK = Table(
         ),
         Column("surname", "Family name of the pupil", sensitivity=Sensitivity.IDENTIFYING, required=True),
         Column("forename", "Given name of the pupil", sensitivity=Sensitivity.IDENTIFYING, required=True),
-        Column("dob", "Date of birth", Kind.DATE, Sensitivity.IDENTIFYING, required=True, hint="As 2014-10-22"),
-        Column("session_date", "Day of the session", Kind.DATE, required=True, header="required", hint="As 2026-11-16"),
+        Column(
+            "dob",
+            "Date of birth",
+            Kind.DATE,
+            Sensitivity.IDENTIFYING,
+            required=True,
+            day_first=True,
+            hint="As 2014-10-22",
+        ),
+        Column(
+            "session_date",
+            "Day of the session",
+            Kind.DATE,
+            required=True,
+            header="required",
+            day_first=True,
+            hint="As 2026-11-16",
+        ),
         Column("session", "AM or PM", required=True, header="required", allowed=("AM", "PM")),
         Column(
             "code",
@@ -52,25 +68,35 @@ MARK = Table(
             allowed=tuple(_CODES.split(" ")),
             hint="Codes of 'Working together to improve school attendance', August 2024",
         ),
-        Column("recorded_at", "When the mark was made or corrected", Kind.TIMESTAMP, Sensitivity.OPERATIONAL),
+        Column(
+            "recorded_at",
+            "When the mark was made or corrected",
+            Kind.TIMESTAMP,
+            Sensitivity.OPERATIONAL,
+            day_first=True,
+        ),
     ),
 )
 
 # One row per mark. A session date that cannot be read keeps the mark, without a day.
 _ATTENDANCE = """
     SELECT lineage, tidy(upn) AS source_person_id, regexp_replace(tidy(laestab), '[^0-9A-Za-z]', '', 'g') AS school,
-           read_iso_date(session_date) AS session_date, upper(tidy(session)) AS session, tidy(code) AS mark,
+           read_office_date(session_date) AS session_date, upper(tidy(session)) AS session, tidy(code) AS mark,
            CASE WHEN tidy(code) IS NOT NULL THEN coalesce(as_attendance_meaning(code), 'unmapped') END AS meaning,
-           read_instant(recorded_at) AS recorded_at
+           read_office_instant(recorded_at) AS recorded_at
     FROM {rows}"""
+
+# Sessions in their order, as text: a day that is not written ISO is turned into one that is.
+_SESSION = """CASE WHEN session_date[5] = '-' THEN session_date
+                    ELSE coalesce(read_office_date(session_date)::VARCHAR, session_date) END || session"""
 
 # A pupil's details are on every mark: those of the latest mark count. They are given from the first mark that has
 # them, so that another day with the same details changes nothing.
-_DETAILS = """
+_DETAILS = f"""
     WITH detail AS (
         SELECT tidy(upn) AS source_person_id, tidy(forename) AS forename, tidy(surname) AS surname, tidy(dob) AS dob,
-               arg_min(lineage, session_date || session) AS lineage, max(session_date || session) AS latest
-        FROM {rows} GROUP BY ALL
+               arg_min(lineage, {_SESSION}) AS lineage, max({_SESSION}) AS latest
+        FROM {{rows}} GROUP BY ALL
     ),
     ranked AS (
         SELECT *, row_number() OVER (PARTITION BY source_person_id ORDER BY latest DESC, lineage.raw_row_id) AS recency
@@ -81,12 +107,12 @@ _PERSON_RECORD = (
     _DETAILS
     + """
     SELECT lineage, source_person_id, 'child' AS role, forename AS given_names, surname AS family_name,
-           read_iso_date(dob) AS birth_date,
-           CASE WHEN read_iso_date(dob) IS NULL THEN 'unknown' ELSE 'day' END AS birth_date_precision,
-           CASE WHEN read_iso_date(dob) IS NULL THEN dob END AS birth_date_text,
+           read_office_date(dob) AS birth_date,
+           CASE WHEN read_office_date(dob) IS NULL THEN 'unknown' ELSE 'day' END AS birth_date_precision,
+           CASE WHEN read_office_date(dob) IS NULL THEN dob END AS birth_date_text,
            compact(source_person_id) AS upn,
            list_filter([
-               CASE WHEN dob IS NULL THEN 'no_birth_date' WHEN read_iso_date(dob) IS NULL THEN 'bad_birth_date' END,
+               CASE WHEN dob IS NULL THEN 'no_birth_date' WHEN read_office_date(dob) IS NULL THEN 'bad_birth_date' END,
                CASE WHEN upn_status(source_person_id) = 'invalid' THEN 'invalid_upn' END
            ], x -> x IS NOT NULL) AS flags
     FROM ranked
@@ -122,7 +148,7 @@ _IDENTIFIERS = (
 # its first session, whose row is its lineage. A long absence that is wholly unexplained is told once, as such.
 _RUNS = f"""
     WITH counted AS (
-        SELECT lineage, tidy(upn) AS source_person_id, read_iso_date(session_date) AS day, upper(tidy(session)) AS half,
+        SELECT lineage, tidy(upn) AS source_person_id, read_office_date(session_date) AS day, upper(tidy(session)) AS half,
                upper(tidy(code)) AS code, as_attendance_meaning(code) AS meaning,
                regexp_replace(tidy(laestab), '[^0-9A-Za-z]', '', 'g') AS school
         FROM {{rows}}

@@ -74,6 +74,7 @@ INCIDENT = Table(
             Kind.TIMESTAMP,
             required=True,
             hint="Date, or date and time, as 2026-11-09T13:20; without it the note stands undated in the chronology",
+            day_first=True,
         ),
         Column(
             "recorded_at",
@@ -82,6 +83,7 @@ INCIDENT = Table(
             _OPERATIONAL,
             required=True,
             hint="Date and time; a note made long after is read differently from one made the same hour",
+            day_first=True,
         ),
         Column(
             "recorded_by_role",
@@ -122,12 +124,12 @@ notes AS (
     SELECT lineage, extracted_at, tidy(incident_id) AS incident_id, tidy(upn) AS source_person_id,
            tidy(forename) AS given_names, tidy(surname) AS family_name, tidy(dob) AS birth_text,
            coalesce(read_date_as(birth_text, {list(_DATE_FORMATS)}), read_iso_date(birth_text)) AS born_on,
-           read_instant(occurred_at) AS occurred_from, instant_precision(occurred_at) AS occurred_precision,
-           read_instant(recorded_at) AS recorded_at, tidy(recorded_by_role) AS role,
+           read_office_instant(occurred_at) AS occurred_from, office_instant_precision(occurred_at) AS occurred_precision,
+           read_office_instant(recorded_at) AS recorded_at, tidy(recorded_by_role) AS role,
            array_to_string(list_filter(list_transform(string_split(categories, ';'), c -> tidy(c)), c -> c IS NOT NULL),
                            '; ') AS categories,
            regexp_replace(lower(tidy(statement_kind)), '[ -]+', '_', 'g') AS kind,
-           tidy(narrative) AS narrative, tidy(action) AS action, tidy(status) AS status,
+           tidy(narrative) AS narrative, told(action) AS action, tidy(status) AS status,
            coalesce(regexp_replace(lower(tidy(status)), '[ -]+', '_', 'g') = 'entered_in_error', false) AS is_error
     FROM {{rows}}
 )"""

@@ -369,7 +369,7 @@ _ANSWERS = {
     "voch_tablet_help_explain": "Using the tablet helped me explain",
 }
 _VOICE = "concat_ws(chr(10), {})".format(
-    ", ".join(f"{literal(question + ': ')} || tidy({column})" for column, question in _ANSWERS.items())
+    ", ".join(f"{literal(question + ': ')} || told({column})" for column, question in _ANSWERS.items())
 )
 VOICES = events(
     "ssd_voice_of_child",

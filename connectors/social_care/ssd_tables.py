@@ -5,6 +5,8 @@ Field names are the dataset's; meanings are our own words. Only declarations liv
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from connectors.contract import Column, Kind, Table
 from connectors.social_care import codes
 from warehouse.schema import Sensitivity
@@ -39,7 +41,12 @@ def _ref(name: str, meaning: str) -> Column:
 
 def _date(name: str, meaning: str, *, required: bool = False, sensitivity: Sensitivity = _C) -> Column:
     return Column(
-        name, meaning, Kind.DATE, sensitivity, required=required, hint="An ISO date, such as 2026-03-31, or nothing."
+        name,
+        meaning,
+        Kind.DATE,
+        sensitivity,
+        required=required,
+        hint="An ISO date, such as 2026-03-31." if required else "An ISO date, such as 2026-03-31, or nothing.",
     )
 
 
@@ -65,14 +72,18 @@ def _count(name: str, meaning: str, sensitivity: Sensitivity = _C) -> Column:
 
 
 def _table(name: str, grain: str, *columns: Column, key: tuple[str, ...] = (), required: bool = False) -> Table:
-    """A table of the dataset: its key is its identifier column, its owner the column that names a person."""
+    """A table of the dataset: its key is its identifier column, its owner the column that names a person.
+
+    Without a column in which every row needs a value, a day on which something began, the whole table is not taken: it would replace
+    the days that are known.
+    """
     needed = [column.name for column in columns if column.header == "required"]
     owners = [name for name in needed if name.endswith("_person_id")]
     return Table(
         name,
         grain,
         key or tuple(name for name in needed if name not in owners),
-        columns,
+        tuple(replace(column, header="required") if column.required else column for column in columns),
         owner=owners[0] if owners else None,
         required=required,
     )

@@ -27,7 +27,9 @@ app = typer.Typer(no_args_is_help=True, help="How good the links are.")
 
 @app.command("evaluate")
 def linkage_evaluate(
-    truth: Annotated[Path, typer.Option(help="CSV: agency, feed, source_person_id and who it truly is.")],
+    truth: Annotated[
+        Path, typer.Option(help="CSV: agency, feed, source_person_id, and in true_person_id who it truly is.")
+    ],
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:

@@ -30,7 +30,7 @@ def sources(context: typer.Context, config: Config = DEFAULT_CONFIG, as_json: As
     context.obj = config
     if context.invoked_subcommand:
         return
-    from connectors.transports import nowhere, shown
+    from connectors.transports import place_fault, shown
 
     settings = settings_of(config)
     rows = [
@@ -41,7 +41,7 @@ def sources(context: typer.Context, config: Config = DEFAULT_CONFIG, as_json: As
             "delivery": feed.delivery,
             "expect": feed.expect,
             "tables": len(feed.tables),
-            "fault": nowhere(feed, settings.sources[name].location, settings.base),
+            "fault": place_fault(feed, settings.sources[name].location, settings.base),
         }
         for name, feed in settings.feeds().items()
     ]

@@ -18,6 +18,8 @@ import pytest
 import pipelines.line
 from connectors import transports
 from connectors.contract import Feed
+from connectors.readers.received import UnreadableFile, recognise
+from connectors.social_care.ssd import FEED as SSD
 from pipelines.settings import Settings
 from pipelines.verify import verify
 from tests.conftest import CHILDREN_LIST, MARKS, Toy
@@ -341,6 +343,30 @@ def test_a_source_whose_folder_is_not_there_is_told_from_one_that_sent_nothing(t
     books = deployed.night("2026-11-17")
     assert books["status"] == "nothing_sent"
     assert f"sources.toy.marks.from: {deployed.inbox} does not exist" in books["message"]
+
+
+def test_a_folder_in_the_inbox_is_not_passed_over_in_silence(toy: Callable[..., Any]) -> None:
+    deployed = toy()
+    (deployed.inbox / "empty").mkdir()
+    assert deployed.night()["message"] == ""
+    (deployed.inbox / "from the north").mkdir()
+    (deployed.inbox / "from the north" / "marks.csv").write_text(GOOD)
+    books = deployed.night("2026-11-17")
+    assert books["status"] == "nothing_sent"
+    assert f"{deployed.inbox} holds from the north/, which is not looked into; let from end in **/*" in books["message"]
+    deployed.send("today.csv", GOOD)
+    everywhere = f"{deployed.inbox}/**/*"
+    found = transports.arrivals(deployed.feed, everywhere, base=deployed.inbox, now=dt.datetime(2026, 11, 17))
+    assert sorted(arrival.name for arrival in found) == ["marks.csv", "today.csv"]
+    assert transports.place_fault(deployed.feed, everywhere, deployed.inbox) is None
+
+
+def test_a_table_that_lacks_the_day_on_which_things_began_replaces_none_that_has_it() -> None:
+    plans = next(table for table in SSD.tables if table.name == "ssd_cp_plans")
+    sent = [name for name in plans.names() if name != "cppl_cp_plan_end_date"]
+    assert recognise(SSD, "ssd_cp_plans", sent)[0].key == ("cppl_cp_plan_id",)
+    with pytest.raises(UnreadableFile, match=r"lacks the column\(s\) cppl_cp_plan_start_date"):
+        recognise(SSD, "ssd_cp_plans", [name.replace("plan_start", "start") for name in sent])
 
 
 # what was changed afterwards

@@ -59,6 +59,12 @@ ENCODINGS = {
     "semicolons": GOOD.replace("Stone", "Zoë").replace(",", ";").encode(),
     "tabs": GOOD.replace("Stone", "Zoë").replace(",", "\t").encode(),
     "blank lines": (GOOD.replace("Stone", "Zoë") + "\n\n").encode(),
+    "separators below the last row": (GOOD.replace("Stone", "Zoë") + ',,,\n"","",,\n\n').encode(),
+    "a column without heading": GOOD.replace("Stone", "Zoë")
+    .replace("\n", ",\n")
+    .replace("O,\n", "O,\n,,,,\n")
+    .encode(),
+    "headings with spaces": GOOD.replace("Stone", "Zoë").replace("session_date", "Session Date").encode(),
     "capital headings": GOOD.replace("Stone", "Zoë").replace("surname", " SURNAME ").encode(),
 }
 
@@ -70,6 +76,12 @@ def test_the_ways_offices_save_text_are_read_alike(toy: Callable[..., Any], cont
     assert books(deployment.night()) == (2, 2, 0, 0, 0)
     found = deployment.rows("SELECT family_name FROM person_record WHERE superseded_at IS NULL ORDER BY 1")
     assert [row["family_name"] for row in found] == ["Reed", "Zoë"]
+
+
+def test_a_row_that_holds_anything_is_no_blank_line(toy: Callable[..., Any]) -> None:
+    deployment = toy()
+    deployment.send("marks.csv", HEADER.replace("\n", ",remark\n") + "A1,Stone,2026-11-16,/,\n,,,,see below\n,,,,\n")
+    assert books(deployment.night()) == (2, 1, 0, 0, 1)
 
 
 def test_rows_that_cannot_be_read_or_keyed_are_held_back_whole_with_their_row(toy: Callable[..., Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from connectors.police import missing
-from connectors.school import incidents
+from connectors.school import attendance, incidents
 from tests.integration.test_bad_input import books
 
 NOTES = ",".join(incidents.INCIDENT.names()) + "\n"
@@ -58,6 +58,29 @@ def test_notes_without_words_or_upn(toy: Callable[..., Any]) -> None:
     assert books(entry) == (2, 1, 0, 0, 1)
     reason = deployment.rows("SELECT reason FROM quarantine")[0]["reason"]
     assert "no_upn.csv, row 2" in reason and "upn" in reason and "Stone" not in reason
+
+
+def test_days_and_times_written_day_first_are_read_as_such(toy: Callable[..., Any]) -> None:
+    deployment = toy(attendance.FEED)
+    mark = "U801200018001,8012000,{},Ada,22/10/2014,{},AM,{},{}\n"
+    header = ",".join(attendance.MARK.names()) + "\n"
+    corrected = mark.format("Stone", "30/11/2026", "I", "01/12/2026 08:30")
+    deployment.send(
+        "marks.csv", header + corrected + mark.format("Stone", "30/11/2026", "N", "30/11/2026 09:10")
+        + mark.format("Reed", "01/12/2026", "/", "01/12/2026 08:50"),
+    )  # fmt: skip
+    assert books(deployment.night("2026-12-02")) == (3, 2, 0, 1, 0)
+    marks = deployment.rows(CURRENT.format("session_date, mark", "attendance"))
+    assert [(row["session_date"].isoformat(), row["mark"]) for row in marks] == [
+        ("2026-11-30", "I"),
+        ("2026-12-01", "/"),
+    ]
+    pupil = deployment.rows(CURRENT.format("family_name, birth_date, flags", "person_record"))[0]
+    assert (pupil["family_name"], pupil["birth_date"].isoformat(), pupil["flags"]) == ("Reed", "2014-10-22", [])
+    assert (
+        deployment.rows("SELECT expectation FROM quality_result WHERE status <> 'pass' AND expectation LIKE 'mark.%'")
+        == []
+    )
 
 
 def test_a_report_goes_on_until_the_person_is_found(toy: Callable[..., Any]) -> None:

@@ -15,7 +15,7 @@ import connectors
 from connectors import registry
 from connectors.contract import Agency, Column, ContractError, Feed, Table, faults
 from connectors.registry import agencies
-from connectors.transports import nowhere
+from connectors.transports import place_fault
 from pipelines.settings import SettingsError, load_settings
 from tests.conftest import MARKS
 
@@ -135,7 +135,7 @@ def test_a_folder_without_an_agency_is_not_passed_over(begun: Path, tmp_path: Pa
 def test_a_place_that_does_not_exist_is_told_by_its_setting(tmp_path: Path, location: str, missing: str | None) -> None:
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "a.csv").touch()
-    told = nowhere(MARKS, location, tmp_path)
+    told = place_fault(MARKS, location, tmp_path)
     assert told == (
         missing
         and f"sources.toy.marks.from: {tmp_path / missing} does not exist, so nothing can arrive; "

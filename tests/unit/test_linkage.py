@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from linkage import DEFAULT_MODEL, LinkageSettings, Model, evaluate, explain, link, run
 from linkage.components import best_first, components
-from linkage.evaluate import gap_by_chance, wilson
+from linkage.evaluate import TruthError, gap_by_chance, read_truth, wilson
 from linkage.memory import REMEMBERED
 from tests.unit.linkage_world import NOW, SECRET, TODAY, add, nhs_number, upn, world
 
@@ -466,3 +467,13 @@ def test_blocking_keys_that_would_explode() -> None:
         "same surname, postcode and initial" in finding.message and finding.records == 300
         for finding in report.findings
     )
+
+
+def test_a_truth_that_cannot_be_used_says_what_it_lacks(tmp_path: Path) -> None:
+    sheet = tmp_path / "truth.csv"
+    sheet.write_text("agency,feed,person\nschool,ctf,P1\n")
+    with pytest.raises(TruthError, match=r"lacks the column\(s\) source_person_id, one of true_person_id"):
+        read_truth(sheet)
+    sheet.write_bytes(b"agency,feed,source_person_id,cluster\nschool,ctf,Jos\xe9,1\n")
+    with pytest.raises(TruthError, match=r"truth.csv: cannot be read as CSV in UTF-8 \(UnicodeDecodeError\); check"):
+        read_truth(sheet)
