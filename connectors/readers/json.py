@@ -1,7 +1,7 @@
 """JSON objects: NDJSON lines, an array, an object that holds one array, or a FHIR Bundle. DuckDB parses them all.
 
-References inside a Bundle (urn:uuid) are resolved. A line that is no JSON, or a resource of a type the feed has no table
-for, is handed on with its problem and its content, and stops no other row.
+References inside a Bundle (urn:uuid) are resolved. A line that is no JSON, or an object that says no type, is handed on with its
+problem and its content, and stops no other row. Resources of types that the feed does not use are counted and passed over.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from connectors.readers.received import (
     Parsed,
     ReadableFile,
     UnreadableFile,
+    UnrecognisedFile,
     create_received,
     new_relation,
 )
@@ -41,11 +43,40 @@ def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
         _lines(file, objects)
     else:
         _document(feed, file, objects)
+    others = _pass_over_others(feed, file, objects)
     parsed = [_read_table(feed, file, objects, table) for table in feed.tables]
     _unusable(feed, file, objects, parsed[0])
     file.con.execute(f"DROP TABLE {objects}")
     counted = [(p, file.con.execute(f"SELECT count(*) FROM {p.relation}").fetchall()[0][0]) for p in parsed]
-    return [p for p, rows in counted if rows] or parsed[:1]
+    found = [p for p, rows in counted if rows] or parsed[:1]
+    return [replace(found[0], notes=others), *found[1:]]
+
+
+def _pass_over_others(feed: Feed, file: ReadableFile, objects: str) -> tuple[str, ...]:
+    """Takes out resources of types the feed has no table for, and says how many of which: a practice or a ward is no record of a child.
+
+    Raises UnrecognisedFile if there is nothing else.
+    """
+    elements = [table.element for table in feed.tables if table.element]
+    if not elements:
+        return ()
+    other = (
+        f"ok AND regexp_full_match(line ->> '$.resourceType', '[A-Z][A-Za-z]{{2,40}}') "
+        f"AND (line ->> '$.resourceType') NOT IN ({', '.join(literal(element) for element in elements)})"
+    )
+    found = file.con.execute(
+        f"SELECT line ->> '$.resourceType', count(*) FROM {objects} WHERE {other} GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    if not found:
+        return ()
+    what = (
+        ", ".join(f"{count:,} {kind}" for kind, count in found)
+        + f": {feed.id} reads {', '.join(elements)}; kept and not used"
+    )
+    file.con.execute(f"DELETE FROM {objects} WHERE {other}")
+    if file.con.execute(f"SELECT 1 FROM {objects} LIMIT 1").fetchone() is None:
+        raise UnrecognisedFile(f"{file.name}: {what}")
+    return (what,)
 
 
 def _is_lines(file: ReadableFile) -> bool:
@@ -258,7 +289,9 @@ def _unusable(feed: Feed, file: ReadableFile, objects: str, first: Parsed) -> No
     """)
     file.con.execute(f"""
         INSERT INTO {first.relation} (row_number, _problem, _content)
-        SELECT row_number, 'row ' || row_number || ': not a kind of record this feed uses ('
-               || {literal(", ".join(elements) or "objects")} || '); kept, and nothing was read from it', line
+        SELECT row_number, 'row ' || row_number || CASE WHEN (line ->> '$.request.method') = 'DELETE'
+               THEN ': says that a record was deleted, which alone takes nothing back; what was wrong comes with status entered-in-error'
+               ELSE ': not a kind of record this feed uses (' || {literal(", ".join(elements) or "objects")} || ')' END
+               || '; kept, and nothing was read from it', line
         FROM {objects} WHERE ok AND {typed}
     """)

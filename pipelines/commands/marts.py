@@ -221,4 +221,5 @@ def _print_entry(row: dict[str, Any]) -> None:
         ("then: ", f"{row['then_on']} {row['then_what']}" if row["then_what"] else None),
     ):
         if text:
-            out.print(f"      {label}{plain(text)}")
+            # Lines of a narrative stay beneath their entry: one that began at the margin would pass for an entry.
+            out.print("\n".join(f"      {line}" for line in f"{label}{plain(text)}".splitlines()))

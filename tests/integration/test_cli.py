@@ -116,13 +116,18 @@ def test_a_night_says_what_a_data_officer_needs(world: Path) -> None:
 
 
 def test_the_picture_of_a_child_needs_a_purpose_and_is_logged(copied: Path) -> None:
-    asked = "SELECT person_id, given_names FROM children WHERE len(agencies) > 1 ORDER BY person_id LIMIT 1"
+    several = "SELECT person_id FROM chronology WHERE contains(narrative, chr(10))"
+    asked = f"SELECT person_id, given_names FROM children WHERE len(agencies) > 1 AND person_id IN ({several}) ORDER BY 1 LIMIT 1"
     ((child),) = json.loads(tessera(copied, "query", "--role", "practitioner", asked, "--format", "json").stdout)
     shown = tessera(copied, "child", child["person_id"], "--purpose", "strategy discussion", "--who", "dana")
     assert shown.returncode == 0, shown.stderr
     for heading in ("Signals", "do not agree on", "Who was asked", "Open now", "Lives, or lived, with", "Chronology"):
         assert heading in shown.stdout
     assert child["given_names"] in shown.stdout
+    entries = shown.stdout.partition("\nChronology")[2].splitlines()[1:]
+    assert any(line.startswith("      ") for line in entries) and not [
+        line for line in entries if not line.startswith("  ")
+    ]
     settings = load_settings(copied / "tessera.yaml", {**os.environ, "NIGHT": "night1"})
     keys = load_keys(settings.keys_path, {})
     (look,) = [

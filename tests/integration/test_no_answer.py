@@ -58,3 +58,25 @@ def test_what_is_one_does_not(toy: Callable[..., Any], document: Any, received: 
     deployed.send("a.json", json.dumps(document))
     books = deployed.night()
     assert (books["status"], books["landed"]) == ("loaded", received)
+
+
+def test_resources_that_are_about_nobody_are_counted_and_hold_nothing_back(toy: Callable[..., Any]) -> None:
+    deployed = toy(feeds()["health.fhir"])
+    patient = {
+        "resourceType": "Patient",
+        "id": "p1",
+        "name": [{"family": "Zzcanary", "given": ["Nova"]}],
+        "birthDate": "2016-04-04",
+    }
+    others = [{"resourceType": "Organization", "id": "o1"}, {"resourceType": "Organization", "id": "o2"}, OUTCOME]
+    deleted = {"request": {"method": "DELETE", "url": "Encounter/e1"}}
+    entries = [{"resource": resource} for resource in [others[0], patient, *others[1:]]] + [deleted]
+    deployed.send("page.json", json.dumps({"resourceType": "Bundle", "type": "searchset", "entry": entries}))
+    deployed.send("Organization.ndjson", "\n".join(map(json.dumps, others[:2])))
+    books = deployed.night()
+    assert (books["status"], books["received"], books["landed"], books["quarantined"]) == ("loaded", 2, 1, 1)
+    assert "page.json: 1 OperationOutcome, 2 Organization: health.fhir reads Patient, " in books["message"]
+    assert "Organization.ndjson: 2 Organization: " in books["message"]
+    assert [row["row_number"] for row in deployed.rows("SELECT row_number FROM raw.health_fhir_patient")] == [2]
+    held = deployed.rows("SELECT row_number, reason FROM quarantine")[0]
+    assert held["row_number"] == 5 and "says that a record was deleted" in held["reason"]
