@@ -88,7 +88,8 @@ CREATE OR REPLACE MACRO instant_precision(t) AS
 
 -- As offices write dates and times where no standard says how: ISO, or day first with slashes or hyphens, with or without a time of
 -- day (docs/sources.md 2.3). Two digits of a year say no century: they are no date.
-CREATE OR REPLACE MACRO read_office_date(t) AS coalesce(read_iso_date(t), read_date_as(t, ['%d/%m/%Y', '%d-%m-%Y']));
+CREATE OR REPLACE MACRO read_office_date(t) AS coalesce(read_iso_date(t), read_date_as(t,
+    ['%d/%m/%Y', '%d-%m-%Y', '%d/%m/%Y %H:%M:%S', '%d/%m/%Y %H:%M', '%d-%m-%Y %H:%M:%S', '%d-%m-%Y %H:%M']));
 CREATE OR REPLACE MACRO read_office_instant(t) AS
     coalesce(read_instant(t), list_transform(
         [try_strptime(tidy(t), ['%d/%m/%Y %H:%M', '%d/%m/%Y %H:%M:%S', '%d/%m/%Y', '%d-%m-%Y %H:%M', '%d-%m-%Y %H:%M:%S', '%d-%m-%Y'])],

@@ -19,7 +19,6 @@ _KEY, _IDENTIFYING, _SPECIAL, _OPERATIONAL = (
     Sensitivity.OPERATIONAL,
 )
 
-_DATE_FORMATS = ("%Y-%m-%d", "%d/%m/%Y")
 STATEMENT_KINDS = ("fact", "professional_opinion", "unease", "allegation", "child_voice", "third_party", "mixed")
 
 OBSERVATION = Table(
@@ -61,7 +60,7 @@ OBSERVATION = Table(
             Kind.DATE,
             _IDENTIFYING,
             required=True,
-            formats=_DATE_FORMATS,
+            day_first=True,
             hint="As 22/10/2014. Without it the observation may not find the child",
         ),
         Column("child_postcode", "Postcode of the child's home", Kind.POSTCODE, _IDENTIFYING, hint="As LS1 4AP"),
@@ -87,16 +86,16 @@ OBSERVATION = Table(
     ),
 )
 
-_SAID = f"""
+_SAID = """
 WITH said AS (
     SELECT lineage, extracted_at, tidy(reference) AS source_person_id, tidy(agency) AS place, tidy(by_role) AS role,
            read_office_instant(observed_at) AS occurred_from, office_instant_precision(observed_at) AS occurred_precision,
            read_office_instant(recorded_at) AS recorded_at, tidy(child_given_names) AS given_names,
            tidy(child_family_name) AS family_name, tidy(child_dob) AS birth_text,
-           coalesce(read_date_as(birth_text, {list(_DATE_FORMATS)}), read_iso_date(birth_text)) AS born_on,
+           read_office_date(birth_text) AS born_on,
            tidy(child_postcode) AS postcode, regexp_replace(lower(tidy(statement_kind)), '[ -]+', '_', 'g') AS kind,
            tidy(category) AS category, tidy(narrative) AS narrative, tidy(context) AS context, tidy(action) AS action
-    FROM {{rows}}
+    FROM {rows}
 )"""
 
 _PERSON_RECORD = (

@@ -15,7 +15,6 @@ from warehouse.schema import Sensitivity
 
 _IDENTIFYING, _SPECIAL, _KEY = Sensitivity.IDENTIFYING, Sensitivity.SPECIAL, Sensitivity.KEY
 
-_DATE_FORMATS = ("%Y-%m-%d", "%d/%m/%Y", "%d-%m-%Y")
 
 NOTIFICATION = Table(
     "notification",
@@ -48,7 +47,7 @@ NOTIFICATION = Table(
             "Date of birth (child.dob)",
             Kind.DATE,
             _IDENTIFYING,
-            formats=_DATE_FORMATS,
+            day_first=True,
             path="$.child.dob",
         ),
         Column("child_name", "Name in one field, where the child is not an object", sensitivity=_IDENTIFYING),
@@ -57,7 +56,7 @@ NOTIFICATION = Table(
             "Date of birth, where the child is not an object",
             Kind.DATE,
             _IDENTIFYING,
-            formats=_DATE_FORMATS,
+            day_first=True,
         ),
         Column(
             "school_name",
@@ -93,7 +92,7 @@ NOTIFICATION = Table(
 )
 
 # A child's words come in an object, or as plain text.
-_NOTIFICATIONS = rf"""
+_NOTIFICATIONS = r"""
 notifications AS (
     SELECT lineage, extracted_at, trim(encompass_id) AS source_person_id, read_office_instant(incident_at) AS occurred_from,
            office_instant_precision(incident_at) AS occurred_precision, read_office_instant(sent_at) AS recorded_at,
@@ -107,7 +106,7 @@ notifications AS (
                          CASE WHEN contains(child_name, ',') THEN regexp_replace(child_name, '^[^,]*,', '')
                               ELSE regexp_replace(tidy(child_name), '\S+$', '') END)) AS given_names,
            tidy(coalesce(child_born, child_dob)) AS birth_text,
-           coalesce(read_date_as(birth_text, {list(_DATE_FORMATS)}), read_iso_date(birth_text)) AS born_on,
+           read_office_date(birth_text) AS born_on,
            CASE WHEN read_flag(child_present) THEN 'Y' WHEN NOT read_flag(child_present) THEN 'N'
                 WHEN tidy(child_present) IS NOT NULL THEN 'NK' END AS child_present,
            TRY_CAST(voice_of_child AS JSON) AS voice,
@@ -125,7 +124,7 @@ notifications AS (
                 WHEN lower(tidy(handling_code)) IN ('mash_only', 'partners', 'school', 'none')
                     THEN lower(tidy(handling_code))
                 ELSE 'mash_only' END AS onward_disclosure
-    FROM {{rows}}
+    FROM {rows}
 )"""
 
 _PERSON_RECORD = f"""

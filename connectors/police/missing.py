@@ -15,7 +15,6 @@ from warehouse.schema import Sensitivity
 
 _KEY, _IDENTIFYING, _SPECIAL = Sensitivity.KEY, Sensitivity.IDENTIFYING, Sensitivity.SPECIAL
 
-_DATE_FORMATS = ("%Y-%m-%d", "%d/%m/%Y", "%d-%m-%Y")
 _YES_NO = ("Y", "N")
 _RISK = ("high", "medium", "low", "no apparent risk", "absent")
 _WHEN = "Date and time, as 2026-11-07T22:10:00+00:00"
@@ -47,7 +46,7 @@ REPORT = Table(
             "Date of birth",
             Kind.DATE,
             _IDENTIFYING,
-            formats=_DATE_FORMATS,
+            day_first=True,
             hint="As 2011-03-04 or 04/03/2011; never the date of the report",
         ),
         Column("sex", "Sex as the force writes it"),
@@ -132,7 +131,7 @@ reports AS (
                     tidy(CASE WHEN contains(name, ',') THEN regexp_replace(name, '^[^,]*,', '')
                               ELSE regexp_replace(name, '\S+$', '') END)) AS given_names,
            coalesce(tidy(dob), person_date) AS birth_text,
-           coalesce(read_date_as(birth_text, {list(_DATE_FORMATS)}), read_iso_date(birth_text)) AS born_on,
+           read_office_date(birth_text) AS born_on,
            sex, address, postcode, read_office_instant(reported_at) AS recorded_at,
            office_instant_precision(reported_at) AS reported_precision, read_office_instant(last_seen_at) AS last_seen,
            read_office_instant(found_at) AS found_on, office_instant_precision(found_at) AS found_precision,

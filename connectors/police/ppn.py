@@ -19,8 +19,6 @@ _CODED, _IDENTIFYING, _SPECIAL, _KEY, _OPERATIONAL = (
     Sensitivity.OPERATIONAL,
 )
 
-# The NPCC standard says ISO in DS_034, dd/mm/yyyy in its general notes and DD-MM-YYYY in DS_076 (docs/sources.md 2.3).
-DATE_FORMATS = ("%d/%m/%Y", "%Y-%m-%d", "%d-%m-%Y")
 
 _YES_NO = ("Y", "N")
 _YES_NO_UNKNOWN = ("Y", "N", "not_known")
@@ -100,7 +98,7 @@ NOTICE = Table(
             "Date of birth as told to the officer",
             Kind.DATE,
             _IDENTIFYING,
-            formats=DATE_FORMATS,
+            day_first=True,
             hint="dd/mm/yyyy; empty, with the apparent age, where it is not known; never the date of the incident",
         ),
         Column("child_dob_known", "Whether the date of birth is known or guessed", allowed=_YES_NO_UNKNOWN),
@@ -194,7 +192,7 @@ _ADULT_FAMILY = r"""CASE WHEN contains(adult_name, ',') THEN tidy(split_part(adu
 _CHILDREN = f"""
 children AS (
     SELECT *, {_CHILD_ID} AS source_person_id, {_INCIDENT_AT}::DATE AS incident_on, {_SUBMITTED_AT} AS recorded_at,
-           coalesce(read_date_as(child_dob, {list(DATE_FORMATS)}), read_iso_date(child_dob)) AS born_on,
+           read_office_date(child_dob) AS born_on,
            TRY_CAST(tidy(child_age_apparent) AS DOUBLE) AS age
     FROM {{rows}}
 )"""

@@ -1,9 +1,10 @@
 """Delimited text. DuckDB parses; this module decides encoding, delimiter and table, and numbers the rows.
 
-Row numbers are those a person sees in a spreadsheet: the header is row 1. A row with too few or too many values, a quote
-that never closes, or bytes that are no text is handed on with its problem and its content, and stops no other row. A
-parser that meets such a row can lose its place and skip others unseen; what DuckDB read is therefore counted against the
-file's lines, and where they differ the rows are parted here (rows.py) and DuckDB is given the good ones alone.
+Row numbers are those a person sees in a spreadsheet: the header is row 1, or stands below a title. A row with too few
+or too many values, a quote that never closes, or bytes that are no text is handed on with its problem and its
+content, and stops no other row. A parser that meets such a row can lose its place and skip others unseen; what DuckDB
+read is therefore counted against the file's lines, and where they differ the rows are parted here (rows.py) and
+DuckDB is given the good ones alone.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import csv
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 
 import duckdb
 import pyarrow as pa
 
 from connectors.contract import Feed, Table
 from connectors.readers.received import (
+    HEADER_WITHIN,
     Parsed,
     ReadableFile,
     UnreadableFile,
@@ -48,17 +51,18 @@ class Text:
 
 @dataclass(frozen=True)
 class _Shape:
-    """What a header says: the column expressions of the relation, how many columns, the delimiter."""
+    """What a header says: the column expressions of the relation, how many columns, the delimiter, and how many lines stand above it."""
 
     selected: str
     header: list[str]
     delimiter: str
+    above: int
 
 
 def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
     """Reads one delimited file into the table its header names."""
     text = as_utf8(file)
-    header, delimiter = _header(feed, file.name, text.head)
+    header, delimiter, above = _header(feed, file.name, text.head)
     table, matched = recognise(feed, file.name, header)
     relation = new_relation()
     positions = {matched[name]: index for index, name in reversed(list(enumerate(header))) if name in matched}
@@ -75,7 +79,7 @@ def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
         if unknown
         else "NULL::VARCHAR"
     )
-    shape = _Shape(f"{selected}{extra} AS extra", header, delimiter)
+    shape = _Shape(f"{selected}{extra} AS extra", header, delimiter, above)
     if not _whole(file.con, relation, text, shape):
         _row_by_row(file, relation, text, shape)
     _pass_over_empty(file.con, relation, table)
@@ -96,9 +100,10 @@ def _fill(con: duckdb.DuckDBPyConnection, relation: str, location: str, shape: _
     rows = relation.removeprefix("temp.")
     columns = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(len(shape.header)))
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {rows} AS SELECT 1 + row_number() OVER () AS row_number, {shape.selected}, "
+        f"CREATE OR REPLACE TEMP TABLE {rows} AS SELECT {shape.above + 1} + row_number() OVER () AS row_number, {shape.selected}, "
         f"NULL::VARCHAR AS _problem, NULL::VARCHAR AS _content FROM read_csv({literal(location)}, "
-        f"header = {'true' if skip else 'false'}, auto_detect = false, delim = {literal(shape.delimiter)}, quote = '\"', "
+        f"header = {'true' if skip else 'false'}, skip = {shape.above if skip else 0}, "
+        f"auto_detect = false, delim = {literal(shape.delimiter)}, quote = '\"', "
         f"escape = '\"', max_line_size = {MAX_ROW}, store_rejects = true, rejects_table = '{rows}_rejects', "
         f"rejects_scan = '{rows}_scans', ignore_errors = true, columns = {{{columns}}})"
     )
@@ -117,7 +122,7 @@ def _whole(con: duckdb.DuckDBPyConnection, relation: str, text: Text, shape: _Sh
         return False
     rows = con.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0]
     header = sum(name.count("\n") for name in shape.header)
-    left = text.lines.count - (1 + header + rows)
+    left = text.lines.count - (shape.above + 1 + header + rows)
     # A row takes at least one line: where there is a row for every line, none was skipped and none reached over two.
     return left == 0 or (text.quotes and left == _line_ends_within(con, relation, text.lines.end))
 
@@ -137,7 +142,7 @@ def _line_ends_within(con: duckdb.DuckDBPyConnection, relation: str, line_end: s
 
 def _row_by_row(file: ReadableFile, relation: str, text: Text, shape: _Shape) -> None:
     """Parts the rows here, gives DuckDB the good ones, and puts the others between them with their problem and content."""
-    found = split(text.content(), shape.delimiter, len(shape.header))
+    found = split(text.content(), shape.delimiter, len(shape.header), shape.above)
     for _ in range(3):
         location = file.offer(f"rows-{len(found.bad)}-{file.location.rpartition('/')[2]}", found.good)
         refused = _fill(file.con, relation, location, shape, skip=0)
@@ -150,12 +155,12 @@ def _row_by_row(file: ReadableFile, relation: str, text: Text, shape: _Shape) ->
             f"{file.name}: {len(found.numbers)} rows could be told apart and {rows} read; nothing of it was used; "
             "ask the agency to save it again as CSV"
         )
-    _place(file.con, relation, found)
+    _place(file.con, relation, found, shape.above + 2)
 
 
-def _place(con: duckdb.DuckDBPyConnection, relation: str, found: Split) -> None:
+def _place(con: duckdb.DuckDBPyConnection, relation: str, found: Split, first: int) -> None:
     """Gives every row its place in the file."""
-    good = pa.table({"place": pa.array(range(2, len(found.numbers) + 2), pa.int64()), "number": found.numbers})
+    good = pa.table({"place": pa.array(range(first, len(found.numbers) + first), pa.int64()), "number": found.numbers})
     bad = pa.table({name: [getattr(row, name) for row in found.bad] for name in ("number", "problem", "content")})
     con.register("good_places", good)
     con.execute(f"UPDATE {relation} AS r SET row_number = g.number FROM good_places g WHERE g.place = r.row_number")
@@ -323,24 +328,30 @@ def _has_multibyte(chunk: bytes) -> bool:
     return not kept.isascii()
 
 
-def _header(feed: Feed, name: str, head: str) -> tuple[list[str], str]:
-    """The header row and the delimiter under which it names most of the feed's columns."""
+def _header(feed: Feed, name: str, head: str) -> tuple[list[str], str, int]:
+    """The header row, the delimiter under which it names most of the feed's columns, and how many lines stand above it.
+
+    Reports begin with a title, and spreadsheets with `sep=;`: where the first row names no column, the header is the first that names two.
+    """
     if not _NOT_TEXT.isdisjoint(head.partition("\n")[0]):
         raise UnreadableFile(
             f"{name}: its first line holds signs that no text has (NUL or control characters): it is no delimited text, "
             "or text in an encoding without its mark; ask the agency to save it as CSV in UTF-8"
         )
     known = {spelling(column.name) for table in feed.tables for column in table.columns}
-    best: tuple[int, int, list[str], str] | None = None
+    best: tuple[int, int, list[str], str, int] | None = None
     for delimiter in _DELIMITERS:
+        reader, above = csv.reader(io.StringIO(head, newline=None), delimiter=delimiter), 0
         try:
-            row = next(csv.reader(io.StringIO(head, newline=None), delimiter=delimiter), [])
+            for cells in islice(reader, HEADER_WITHIN):
+                row = [cell.strip().lstrip("\ufeff") for cell in cells]
+                found = len(known & {spelling(cell) for cell in row})
+                is_header = above == 0 or (found > 1 and best is not None and best[0] == 0)
+                if is_header and (best is None or (found, len(row)) > best[:2]):
+                    best = (found, len(row), row, delimiter, above)
+                above = reader.line_num
         except csv.Error:
             continue
-        row = [cell.strip().lstrip("\ufeff") for cell in row]
-        found = len(known & {spelling(cell) for cell in row})
-        if best is None or (found, len(row)) > best[:2]:
-            best = (found, len(row), row, delimiter)
     if best is None or not any(best[2]):
         raise UnreadableFile(f"{name}: the first row is empty; a header row with column names is needed")
-    return best[2], best[3]
+    return best[2], best[3], best[4]

@@ -16,6 +16,7 @@ from warehouse.quoting import quoted
 
 _numbers = count(1)
 BATCH = 50_000
+HEADER_WITHIN = 10  # title rows above the header are common; more than this is not a table
 
 
 class UnreadableFile(Exception):  # noqa: N818 - a file's state, read as a sentence where it is caught

@@ -53,10 +53,10 @@ def shown(content: bytes) -> str:
     return content.decode("utf-8", "backslashreplace")
 
 
-def split(content: bytes, delimiter: str, width: int) -> Split:
+def split(content: bytes, delimiter: str, width: int, above: int = 0) -> Split:
     """Every row after the header, good or bad.
 
-    The header is row 1; a line that is blank or of separators alone takes a number and is no row.
+    The header is row 1, or stands below so many lines `above`; a line that is blank or of separators alone takes a number and is no row.
     Outside quotation marks every kind of line end ends a row.
     """
     sign = delimiter.encode()
@@ -77,7 +77,7 @@ def split(content: bytes, delimiter: str, width: int) -> Split:
         stop = after.start() if after else len(content)
         row = content[position:stop]
         position = after.end() if after else len(content)
-        if number == 1 or empty.fullmatch(row):
+        if number <= above + 1 or empty.fullmatch(row):
             continue
         problem = _problem(row, whole, quoted, sign, width)
         if problem is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from connectors.contract import Column, Feed, Kind
 from connectors.readers.received import (
+    HEADER_WITHIN,
     Parsed,
     ReadableFile,
     RowWriter,
@@ -17,8 +18,6 @@ from connectors.readers.received import (
     columns_of,
     recognise,
 )
-
-_HEADER_WITHIN = 10  # title rows above the header are common; more than this is not a table
 
 
 def is_workbook(file: ReadableFile) -> bool:
@@ -74,7 +73,7 @@ def _filled(cells: list[Any]) -> bool:
 
 def _read_sheet(feed: Feed, file: ReadableFile, sheet: str, rows: list[list[Any]], counted: dict[str, int]) -> Parsed:
     failure: Exception = UnrecognisedFile(f"{file.name}, sheet {sheet}: holds no header of {feed.id}")
-    for index, row in enumerate(rows[:_HEADER_WITHIN]):
+    for index, row in enumerate(rows[:HEADER_WITHIN]):
         header = [str(cell).strip() for cell in row]
         if not any(header):
             continue

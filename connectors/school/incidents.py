@@ -20,7 +20,6 @@ _KEY, _IDENTIFYING, _SPECIAL, _CODED, _OPERATIONAL = (
     Sensitivity.OPERATIONAL,
 )
 
-_DATE_FORMATS = ("%Y-%m-%d", "%d/%m/%Y")
 _STATEMENT_KINDS = (
     "fact",
     "professional_opinion",
@@ -65,7 +64,7 @@ INCIDENT = Table(
             Kind.DATE,
             _IDENTIFYING,
             required=True,
-            formats=_DATE_FORMATS,
+            day_first=True,
             hint="As 2014-10-22 or 22/10/2014",
         ),
         Column(
@@ -119,11 +118,11 @@ INCIDENT = Table(
 )
 
 # One row per note and pupil. Systems write kinds with spaces, hyphens and capitals; a kind that nobody knows is mixed.
-_NOTES = f"""
+_NOTES = """
 notes AS (
     SELECT lineage, extracted_at, tidy(incident_id) AS incident_id, tidy(upn) AS source_person_id,
            tidy(forename) AS given_names, tidy(surname) AS family_name, tidy(dob) AS birth_text,
-           coalesce(read_date_as(birth_text, {list(_DATE_FORMATS)}), read_iso_date(birth_text)) AS born_on,
+           read_office_date(birth_text) AS born_on,
            read_office_instant(occurred_at) AS occurred_from, office_instant_precision(occurred_at) AS occurred_precision,
            read_office_instant(recorded_at) AS recorded_at, tidy(recorded_by_role) AS role,
            array_to_string(list_filter(list_transform(string_split(categories, ';'), c -> tidy(c)), c -> c IS NOT NULL),
@@ -131,7 +130,7 @@ notes AS (
            regexp_replace(lower(tidy(statement_kind)), '[ -]+', '_', 'g') AS kind,
            tidy(narrative) AS narrative, told(action) AS action, tidy(status) AS status,
            coalesce(regexp_replace(lower(tidy(status)), '[ -]+', '_', 'g') = 'entered_in_error', false) AS is_error
-    FROM {{rows}}
+    FROM {rows}
 )"""
 
 # A pupil's details are on every note: those of the latest note count, of a note in error only if there is no other.

@@ -64,6 +64,8 @@ ENCODINGS = {
     .replace("\n", ",\n")
     .replace("O,\n", "O,\n,,,,\n")
     .encode(),
+    "a title above": ("Marks of the week\n\n" + GOOD.replace("Stone", "Zoë")).encode(),
+    "the separator above": b"sep=;\r\n" + GOOD.replace("Stone", "Zoë").replace(",", ";").replace("\n", "\r\n").encode(),
     "headings with spaces": GOOD.replace("Stone", "Zoë").replace("session_date", "Session Date").encode(),
     "capital headings": GOOD.replace("Stone", "Zoë").replace("surname", " SURNAME ").encode(),
 }
@@ -197,6 +199,18 @@ def test_paragraphs_in_a_value_are_no_lost_rows(toy: Callable[..., Any], line_en
         {"row_number": 2, "surname": f"Ash{line_end}{line_end}Elm"},
         {"row_number": 3, "surname": 'O" Reed'},
     ]
+
+
+@pytest.mark.parametrize("row", ['"C3","Line\nbreak",2026-11-16,O\n', ""], ids=["read as one", "row by row"])
+def test_a_row_number_counts_the_lines_of_a_title(toy: Callable[..., Any], row: str) -> None:
+    deployment = toy()
+    title = '"Marks, of the week",,,\nA school,,,\n'
+    bad = "" if row else "too,few\n"
+    deployment.send("marks.csv", title + GOOD + row + bad)
+    assert books(deployment.night()) == (3, 2 + bool(row), 0, 0, bool(bad))
+    landed = deployment.rows("SELECT upn, row_number FROM raw.toy_marks_mark ORDER BY row_number")
+    assert [tuple(found.values()) for found in landed][:2] == [("A1", 4), ("B2", 5)]
+    assert [held["row_number"] for held in deployment.rows("SELECT row_number FROM quarantine")] == ([6] if bad else [])
 
 
 def test_a_row_number_counts_the_blank_lines_before_it(toy: Callable[..., Any]) -> None:

@@ -52,6 +52,7 @@ READ: dict[str, Any] = {
     "instant_precision('2026-07-29')": "day",
     "read_office_date('22/10/2014')": dt.date(2014, 10, 22),
     "read_office_date('2014-10-22 00:00:00')": dt.date(2014, 10, 22),
+    "read_office_date('22/10/2014 00:00:00')": dt.date(2014, 10, 22),
     "read_office_date('10/22/2014')": None,
     "read_office_instant('29/07/2026 22:32')": dt.datetime(2026, 7, 29, 22, 32),
     "read_office_instant('29-07-2026 22:32:10')": dt.datetime(2026, 7, 29, 22, 32, 10),
