@@ -41,7 +41,8 @@ class Judged:
 class Workings:
     """What the SQL of rules means on one night. Use as a context manager: its tables end with it.
 
-    `rows` tells the raw tables that exist: how many rows of each are in this delivery.
+    `present` are the raw tables that exist, `beaten` those of which a row ever lost to another of its own file: seldom, and then only
+    is it worth the search for winners.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class Workings:
         options: Mapping[str, Any],
         today: dt.date,
         present: frozenset[str],
+        beaten: frozenset[str],
     ) -> None:
-        self._con, self.feed, self.options, self.today, self._present = con, feed, options, today, present
+        self._con, self.feed, self.options, self.today = con, feed, options, today
+        self._present, self._beaten = present, beaten
         self.period: Period | None = feed.period(options)
         self.books = rule_books(feed)
         self._prepared = {name: sql for book in self.books for name, sql in book.prepared.items()}
@@ -61,8 +64,13 @@ class Workings:
         self._read: dict[str, frozenset[str]] = {}
         self._rows: dict[bool, dict[str, int]] = {}
         self._valued: set[str] | None = None
-        self._beaten: dict[str, bool] = {}
-        self._contracts = {table.name: repr(table) for table in feed.tables}
+        # What rules read, in few letters: every rule says all that it reads.
+        self._prints = {name: _print_of(sql) for name, sql in self._prepared.items()}
+        for table in feed.tables:
+            self._prints |= dict.fromkeys((f"this_{table.name}", f"last_{table.name}"), _print_of(repr(table)))
+        self._read_of = {
+            f"{how}_{table.name}": table.name for table in feed.tables for how in ("this", "last", "raw", "received")
+        }
 
     def __enter__(self) -> Workings:
         self._con.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
@@ -156,11 +164,10 @@ class Workings:
     def _meaning_of(self, rule: Rule) -> str:
         """All that decides what the rule's SQL says beyond the rows it reads."""
         read = self.reads(rule.sql)
-        said = [self._prepared[name] for name in sorted(read & set(self._prepared))]
+        said = sorted(f"{name} {self._prints[name]}" for name in read & self._prints.keys())
         said += [str(self.options.get("authority"))] if "authority" in read else []
-        said += [said for name, said in self._contracts.items() if {f"this_{name}", f"last_{name}"} & read]
         said += ["any_case"] if self.feed.any_case else []
-        return md5(repr((said, self.period, self.rules_year)).encode(), usedforsecurity=False).hexdigest()
+        return _print_of(repr((said, self.period, self.rules_year)))
 
     # --- what their SQL reads ----------------------------------------------------------------------------------------
 
@@ -179,12 +186,7 @@ class Workings:
 
     def tables_read(self, sql: str) -> frozenset[str]:
         """The feed's tables that a rule reads."""
-        read = self.reads(sql)
-        return frozenset(
-            table.name
-            for table in self.feed.tables
-            if {f"{how}_{table.name}" for how in ("this", "last", "raw", "received")} & read
-        )
+        return frozenset(self._read_of[name] for name in self.reads(sql) & self._read_of.keys())
 
     def sql(self, text: str, **also: str) -> str:
         """SQL with every placeholder replaced, what it reads having been made. An unknown one is a KeyError."""
@@ -247,19 +249,10 @@ class Workings:
         beaten = (
             f" OR (superseded_seq = load_seq AND EXISTS (SELECT 1 FROM {self._raw(table)} AS winner "
             "WHERE winner.source_key = r.source_key AND winner.load_seq = r.load_seq AND winner.superseded_seq IS NULL))"
-            if self._has_beaten_rows(table)
+            if table in self._beaten
             else ""
         )
         return f"vanished_seq IS NULL{scope} AND (superseded_seq IS NULL{beaten})"
-
-    def _has_beaten_rows(self, table: str) -> bool:
-        """Whether any row ever lost to another of its own file: seldom, and then only is it worth the search for winners."""
-        if table not in self._beaten:
-            found = self._con.execute(
-                f"SELECT 1 FROM {self._raw(table)} WHERE superseded_seq = load_seq LIMIT 1"
-            ).fetchone()
-            self._beaten[table] = found is not None
-        return self._beaten[table]
 
     def _raw(self, table: str) -> str:
         return f"raw.{quoted(self.feed.raw(table))}"
@@ -270,10 +263,9 @@ class Workings:
 
 def standard_of(feed: Feed, rule: Rule, meaning: str = "") -> Standard:
     """The standard that a rule is. It sees everything again when anything it reads has changed."""
-    columns = [
-        column for name in rule.tables for column in feed.table(name).columns if column.name in set(rule.columns)
-    ]
-    said = Standard.from_sql(
+    named = set(rule.columns)
+    columns = [column for name in rule.tables for column in feed.table(name).columns if column.name in named]
+    return Standard.from_sql(
         rule.name,
         rule.title,
         rule.tables[0],
@@ -284,8 +276,13 @@ def standard_of(feed: Feed, rule: Rule, meaning: str = "") -> Standard:
         sensitivity=max((column.sensitivity for column in columns), key=list(Sensitivity).index, default=None)
         or Sensitivity.SPECIAL,
         whole=True,
+        rule=rule,
+        meaning=meaning,
     )
-    return said.of_rule(rule, meaning)
+
+
+def _print_of(text: str) -> str:
+    return md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def nothing(table: Table) -> str:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from connectors.contract import Feed, Table
 from expectations import between, gx_duckdb, history, volume
 from expectations.harm import harm_of
 from expectations.rules import SCHEMA, Workings
-from expectations.suite import VALUE, Standard, suite_for
+from expectations.suite import BEATEN, CONDITIONS, VALUE, Standard, suite_for
 from expectations.verdict import Verdict, status_of
 from warehouse.quoting import literal, quoted
 from warehouse.schema import Field, Relation
@@ -69,12 +70,16 @@ _NEWEST = 2**62
 
 @dataclass(frozen=True)
 class _TableState:
-    """What a raw table holds: columns, current rows, the newest load among them, and a fingerprint of everything."""
+    """What a raw table holds: columns, current rows, the newest load among them, and a fingerprint of everything.
+
+    `met` are those of suite.CONDITIONS that some row meets.
+    """
 
     columns: frozenset[str]
     current: int
     newest: int
     fingerprint: str
+    met: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,8 @@ def check_feed(
     with ExitStack() as stack:
         con.execute(JUDGED.ddl())
         states = _table_states(con, feed)
-        workings = stack.enter_context(Workings(con, feed, options or {}, today, frozenset(states)))
+        beaten = frozenset(name for name, state in states.items() if BEATEN in state.met)
+        workings = stack.enter_context(Workings(con, feed, options or {}, today, frozenset(states), beaten))
         con.execute("CREATE OR REPLACE TEMP TABLE failing AS SELECT * FROM quality_failure LIMIT 0")
         stack.callback(con.execute, "DROP TABLE IF EXISTS temp.failing")
         return _check(warehouse, feed, load_id, load_seq, allow_test_nhs_numbers, workings, states, rules)
@@ -156,7 +162,7 @@ def _check(
         except Exception as error:
             broken[standard.name] = f"a table it reads could not be prepared ({type(error).__name__}); see its book"
 
-    broken |= _judge(warehouse, feed, tasks, load_id, states)
+    broken |= _judge(warehouse, feed, tasks, load_id, states, held)
     with warehouse.transaction():
         verdicts = volume.judge(warehouse, feed, load_id=load_id, load_seq=load_seq, today=workings.today)
         _drop_failures(con, feed, standards, tasks, broken, judged, states, held, load_seq)
@@ -184,12 +190,17 @@ def _check(
 
 
 def _judge(
-    warehouse: Warehouse, feed: Feed, tasks: Sequence[_Task], load_id: str, states: Mapping[str, _TableState]
+    warehouse: Warehouse,
+    feed: Feed,
+    tasks: Sequence[_Task],
+    load_id: str,
+    states: Mapping[str, _TableState],
+    held: Mapping[str, tuple[int, str]],
 ) -> dict[str, str]:
     """Fills temp.failing; returns why, for each standard that could not be run."""
     if not tasks:
         return {}
-    broken = _find(warehouse, feed, tasks, states)
+    broken = _find(warehouse, feed, [task for task in tasks if _can_fail(task.standard, states, held)], states)
     tasks = [task for task in tasks if task.standard.name not in broken]
     try:
         with gx_duckdb.Judge(warehouse.cursor) as judge:
@@ -367,7 +378,7 @@ def _keep_rows_found(
         "unnest($5::VARCHAR[][]) AS columns, unnest($6::INT[][]) AS places, unnest($7::BIGINT[]) AS since",
         [list(column) for column in zip(*asked, strict=True)],
     )
-    tables = [name for name in dict.fromkeys(table for _, table, *_ in asked) if name in states]
+    tables = [name for name in dict.fromkeys(table for _, table, *_ in asked) if _holds_rows(states.get(name))]
     con.execute(
         f"""
         INSERT INTO temp.failing
@@ -403,6 +414,11 @@ def _keep_rows_found(
         """,
         {"load_id": load_id, "agency": feed.agency, "feed": feed.name},
     )
+
+
+def _holds_rows(state: _TableState | None) -> bool:
+    """Whether a table has any row that a rule can find: current, or beaten by another of its own file."""
+    return state is not None and (state.current > 0 or BEATEN in state.met)
 
 
 def _places(spoken_of: Sequence[str], standard: Standard) -> tuple[list[str], list[int]]:
@@ -585,21 +601,32 @@ def _table_states(con: duckdb.DuckDBPyConnection, feed: Feed) -> dict[str, _Tabl
             "WHERE database_name = current_database() AND schema_name = 'raw' GROUP BY table_name"
         ).fetchall()
     )
-    states = {}
-    for table in feed.tables:
-        if feed.raw(table.name) not in present:
-            continue
-        current, newest, fingerprint = con.execute(
+    tables = [table for table in feed.tables if feed.raw(table.name) in present]
+    if not tables:
+        return {}
+    met = ", ".join(f"coalesce(bool_or({condition}), false)" for condition in CONDITIONS)
+    rows = con.execute(
+        " UNION ALL ".join(
             f"""
-            SELECT count(*) FILTER (superseded_seq IS NULL),
+            SELECT {literal(table.name)}, count(*) FILTER (superseded_seq IS NULL),
                    coalesce(max(load_seq) FILTER (superseded_seq IS NULL), -1),
                    concat_ws('/', count(*), coalesce(max(load_seq), 0), coalesce(max(superseded_seq), 0),
-                             coalesce(max(vanished_seq), 0), count(vanished_seq), count(superseded_seq))
+                             coalesce(max(vanished_seq), 0), count(vanished_seq), count(superseded_seq)), [{met}]
             FROM {_raw(feed, table.name)}
             """
-        ).fetchall()[0]
-        states[table.name] = _TableState(frozenset(present[feed.raw(table.name)]), current, newest, fingerprint)
-    return states
+            for table in tables
+        )
+    ).fetchall()
+    return {
+        table: _TableState(
+            frozenset(present[feed.raw(table)]),
+            current,
+            newest,
+            fingerprint,
+            frozenset(condition for condition, is_met in zip(CONDITIONS, told, strict=True) if is_met),
+        )
+        for table, current, newest, fingerprint, told in rows
+    }
 
 
 def _held_rows(con: duckdb.DuckDBPyConnection, feed: Feed) -> dict[str, tuple[int, str]]:
@@ -625,6 +652,13 @@ def _speaks_of_rows(table: str, states: Mapping[str, _TableState], held: Mapping
     return bool(states[table].current or held.get(table, (0,))[0])
 
 
+def _can_fail(standard: Standard, states: Mapping[str, _TableState], held: Mapping[str, tuple[int, str]]) -> bool:
+    """Whether there is any row at all that the standard could find; if not, to plan its SQL is wasted."""
+    if standard.speaks_of_held_rows:
+        return standard.table in held
+    return not standard.possible_where or standard.possible_where in states[standard.table].met
+
+
 def _state_read(
     standard: Standard, workings: Workings, states: Mapping[str, _TableState], held: Mapping[str, tuple[int, str]]
 ) -> str:
@@ -640,8 +674,8 @@ def _state_read(
 
 
 def _refuse_two_of_a_name(feed: Feed, standards: Sequence[Standard]) -> None:
-    names = [standard.name for standard in standards]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    names = (standard.name for standard in standards)
+    twice = sorted(name for name, often in Counter(names).items() if often > 1)
     if twice:
         raise ValueError(f"{feed.id}: more than one standard is called {', '.join(twice)}; give each its own name")
 

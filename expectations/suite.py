@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from hashlib import md5
 from pathlib import Path
 
@@ -22,6 +22,9 @@ from warehouse.schema import Sensitivity
 
 # The value of the column under judgement, in a condition.
 VALUE = "{value}"
+# What a row must be, as it lies in its table, for some standards of a table to be failed at all.
+BEATEN, WITH_MORE, VANISHED = "superseded_seq = load_seq", "extra IS NOT NULL", "vanished_seq IS NOT NULL"
+CONDITIONS = (BEATEN, WITH_MORE, VANISHED)
 # A rule that looks beyond the rows it judges can change its mind about a row that did not change.
 _BEYOND_ITS_ROWS = re.compile(r"\{(raw_[a-z0-9_]+|received_[a-z0-9_]+|quarantine|today)\}")
 # As most systems write it; whatever else is a time takes five times as long to tell.
@@ -55,6 +58,8 @@ class Standard:
 
     `whole` says that a rule must see everything again when anything changed; else only new rows are judged and the
     verdict on the others stands.
+
+    `possible_where` is one of CONDITIONS: while no row of its table meets it, none can fail, and its SQL need not be run.
     """
 
     name: str
@@ -69,6 +74,7 @@ class Standard:
     sql: str = ""
     whole: bool = False
     speaks_of_held_rows: bool = False
+    possible_where: str = ""
     off_when: str = ""
     # A rule of a book: what it is, and a fingerprint of what its SQL means tonight.
     rule: Rule | None = None
@@ -78,10 +84,6 @@ class Standard:
     def tables(self) -> tuple[str, ...]:
         """Those whose rows can fail."""
         return self.rule.tables if self.rule else (self.table,)
-
-    def of_rule(self, rule: Rule, meaning: str) -> Standard:
-        """This standard, known to be a rule of a book."""
-        return replace(self, rule=rule, meaning=meaning)
 
     @classmethod
     def from_sql(
@@ -97,6 +99,9 @@ class Standard:
         sensitivity: Sensitivity = Sensitivity.SPECIAL,
         whole: bool | None = None,
         speaks_of_held_rows: bool = False,
+        possible_where: str = "",
+        rule: Rule | None = None,
+        meaning: str = "",
     ) -> Standard:
         """A rule: SQL that returns the failing rows. `whole` is worked out from what the SQL reads, unless said."""
         return cls(
@@ -110,9 +115,12 @@ class Standard:
             sql=sql,
             whole=bool(_BEYOND_ITS_ROWS.search(sql)) if whole is None else whole,
             speaks_of_held_rows=speaks_of_held_rows,
+            possible_where=possible_where,
+            rule=rule,
+            meaning=meaning,
         )
 
-    @property
+    @cached_property
     def definition(self) -> str:
         """A fingerprint of the standard and of how text is read: when it changes, every current row is judged again."""
         said = [
@@ -293,6 +301,7 @@ def _of_table(feed: Feed, table: Table) -> list[Standard]:
             sensitivity=Sensitivity.OPERATIONAL,
             # It reads rows of the same load alone, so the verdict on earlier rows stands.
             whole=False,
+            possible_where=BEATEN,
         ),
         Standard.from_sql(
             f"{table.name}.no_unknown_columns",
@@ -309,6 +318,7 @@ def _of_table(feed: Feed, table: Table) -> list[Standard]:
             """,
             severity="info",
             hint="Nothing is lost: it is kept as received. Tell the data team what it means, or stop sending it.",
+            possible_where=WITH_MORE,
         ),
     ]
     if feed.delivery == "full":
@@ -332,6 +342,7 @@ def _of_table(feed: Feed, table: Table) -> list[Standard]:
                 hint="The last extract that named them stays in use. Say whether the case closed, moved, was merged, "
                 "or was left out by mistake.",
                 sensitivity=Sensitivity.KEY,
+                possible_where=VANISHED,
             )
         )
     return standards

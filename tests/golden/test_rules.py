@@ -45,7 +45,7 @@ def test_a_rule_finds_what_its_examples_say(con: duckdb.DuckDBPyConnection, feed
         if period:
             _receive(con, with_tables, case.last_year, period.before, first=1_000)
         present = frozenset(table.name for table in with_tables.tables)
-        with Workings(con, with_tables, options, TODAY, present) as workings:
+        with Workings(con, with_tables, options, TODAY, present, beaten=present) as workings:
             sql = workings.sql(rule.sql, rows=f"raw.{with_tables.raw(rule.tables[0])}", quarantine="held")
             found = {row for (row,) in con.execute(f"SELECT DISTINCT raw_row_id FROM ({sql}\n)").fetchall()}
         assert found == set(case.expect), f"{rule.name}, case {number}"
