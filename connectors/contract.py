@@ -52,7 +52,8 @@ class Column:
     element around it, `.` the element itself, `#` at the end its number among those of its name beside it.
     `formats` are strptime formats for dates, tried in order; none means ISO 8601 (which may stop at month or year). `day_first` says
     that ISO is not the only way: offices write 31/10/2026 or 31-10-2026, and a time behind it.
-    `allowed` are the codes in force; a code outside is kept, flagged and never coerced.
+    `allowed` are the codes in force; a code outside is kept, flagged and never coerced. `any_spelling` says that they are read whatever
+    their capitals, spaces and hyphens, and so meant by them: words of a layout that no standard fixes.
     `required` means a value must be there; `header` says whether the column itself must be present in the extract.
     """
 
@@ -63,6 +64,7 @@ class Column:
     required: bool = False
     header: Literal["required", "optional"] = "optional"
     allowed: tuple[str, ...] | None = None
+    any_spelling: bool = False
     formats: tuple[str, ...] = ()
     day_first: bool = False
     path: str | None = None

@@ -175,10 +175,12 @@ def _of_column(table: Table, column: Column) -> list[Standard]:
     if column.allowed is not None:
         codes = ", ".join(literal(code) for code in column.allowed)
         shown = ", ".join(column.allowed[:_CODES_SHOWN]) + ("…" if len(column.allowed) > _CODES_SHOWN else "")
+        as_written = f"list_contains([{codes}]::VARCHAR[], {VALUE})"
         standards.append(
             _column_standard(
                 table, column, "is_a_known_code", f"{column.name} is one of the codes in force",
-                f"list_contains([{codes}]::VARCHAR[], {VALUE})", column.hint or f"Use one of: {shown}.",
+                _in_any_spelling(column.allowed) if column.any_spelling else as_written,
+                column.hint or f"Use one of: {shown}.", at_sight=as_written,
             )
         )  # fmt: skip
     if (reads := _reads(column)) is not None:
@@ -242,6 +244,11 @@ def _reads(column: Column) -> tuple[str, str, str, str] | None:
             "Write a whole postcode such as LS1 4AP; ZZ99 3VZ for no fixed abode, ZZ99 3WZ where it is not known.",
         ),
     }.get(column.kind)  # fmt: skip
+
+
+def _in_any_spelling(allowed: tuple[str, ...]) -> str:
+    codes = ", ".join(literal(re.sub("[ -]+", "_", code.lower())) for code in allowed)
+    return f"list_contains([{codes}]::VARCHAR[], regexp_replace(lower(trim({VALUE})), '[ -]+', '_', 'g'))"
 
 
 def _column_standard(

@@ -70,6 +70,7 @@ OBSERVATION = Table(
             required=True,
             header="required",
             allowed=STATEMENT_KINDS,
+            any_spelling=True,
             hint="A feeling is a statement of its own kind, and as welcome as a fact",
         ),
         Column("category", "What it is about", sensitivity=_SPECIAL, hint="In a word or two, as hunger, injury, home"),

@@ -67,7 +67,12 @@ NOTIFICATION = Table(
         ),
         Column("school_urn", "URN of the school told"),
         Column("school_laestab", "LAESTAB of the school told"),
-        Column("child_present", "Was the child there; shared even if not", allowed=("true", "false", "Y", "N")),
+        Column(
+            "child_present",
+            "Was the child there; shared even if not",
+            allowed=("true", "false", "Y", "N", "Yes", "No"),
+            any_spelling=True,
+        ),
         Column("voice_of_child", "Was the child spoken to, what they said, which adult was there", Kind.JSON, _SPECIAL),
         Column(
             "circumstances",
@@ -87,7 +92,12 @@ NOTIFICATION = Table(
         ),
         Column("sent_to", "Role told: designated safeguarding lead or key adult"),
         Column("acknowledged_at", "When the school acknowledged it", Kind.TIMESTAMP, day_first=True),
-        Column("handling_code", "Originator's handling marking", allowed=("mash_only", "partners", "school", "none")),
+        Column(
+            "handling_code",
+            "Originator's handling marking",
+            allowed=("mash_only", "partners", "school", "none"),
+            any_spelling=True,
+        ),
     ),
 )
 

@@ -15,7 +15,7 @@ from warehouse.schema import Sensitivity
 
 _KEY, _IDENTIFYING, _SPECIAL = Sensitivity.KEY, Sensitivity.IDENTIFYING, Sensitivity.SPECIAL
 
-_YES_NO = ("Y", "N")
+_YES_NO = ("Y", "N", "Yes", "No")
 _RISK = ("high", "medium", "low", "no apparent risk", "absent")
 _WHEN = "Date and time, as 2026-11-07T22:10:00+00:00"
 
@@ -76,6 +76,7 @@ REPORT = Table(
             sensitivity=_SPECIAL,
             required=True,
             allowed=_RISK,
+            any_spelling=True,
             hint="high, medium, low, or no apparent risk (absent)",
         ),
         Column(
@@ -86,10 +87,22 @@ REPORT = Table(
         ),
         Column("reporter_role", "Role of who reported it: parent, carer, school, children's home", required=True),
         Column("circumstances", "What was said of it", sensitivity=_SPECIAL),
-        Column("looked_after", "Is the person looked after by a council", allowed=_YES_NO),
+        Column("looked_after", "Is the person looked after by a council", allowed=_YES_NO, any_spelling=True),
         Column("placing_la", "The council that looks after the person"),
-        Column("cse_flag", "Flagged as at risk of sexual exploitation", sensitivity=_SPECIAL, allowed=_YES_NO),
-        Column("cce_flag", "Flagged as at risk of criminal exploitation", sensitivity=_SPECIAL, allowed=_YES_NO),
+        Column(
+            "cse_flag",
+            "Flagged as at risk of sexual exploitation",
+            sensitivity=_SPECIAL,
+            allowed=_YES_NO,
+            any_spelling=True,
+        ),
+        Column(
+            "cce_flag",
+            "Flagged as at risk of criminal exploitation",
+            sensitivity=_SPECIAL,
+            allowed=_YES_NO,
+            any_spelling=True,
+        ),
         Column("harm_suffered", "Harm the person came to while missing", sensitivity=_SPECIAL),
         Column(
             "prevention_interview_at",
@@ -110,8 +123,14 @@ REPORT = Table(
             "status",
             "Where the report stands; entered_in_error takes it back",
             allowed=("open", "closed", "entered_in_error"),
+            any_spelling=True,
         ),
-        Column("handling_code", "Originator's handling marking", allowed=("mash_only", "partners", "school", "none")),
+        Column(
+            "handling_code",
+            "Originator's handling marking",
+            allowed=("mash_only", "partners", "school", "none"),
+            any_spelling=True,
+        ),
     ),
 )
 

@@ -20,8 +20,8 @@ _CODED, _IDENTIFYING, _SPECIAL, _KEY, _OPERATIONAL = (
 )
 
 
-_YES_NO = ("Y", "N")
-_YES_NO_UNKNOWN = ("Y", "N", "not_known")
+_YES_NO = ("Y", "N", "Yes", "No")
+_YES_NO_UNKNOWN = (*_YES_NO, "not_known")
 _GRADES = ("standard", "medium", "high")
 _TYPES = (
     "child", "adult", "DA", "stalking", "missing", "CSE", "CCE", "CSE/CCE", "HBA", "FGM", "FM", "HBA-FGM-FM",
@@ -51,6 +51,7 @@ NOTICE = Table(
             required=True,
             header="required",
             allowed=_TYPES,
+            any_spelling=True,
             hint="A kind outside the list is kept; tell us what it means so that it can be told apart",
         ),
         Column("submitted_at", "When the officer submitted it", Kind.TIMESTAMP, day_first=True),
@@ -101,9 +102,19 @@ NOTICE = Table(
             day_first=True,
             hint="dd/mm/yyyy; empty, with the apparent age, where it is not known; never the date of the incident",
         ),
-        Column("child_dob_known", "Whether the date of birth is known or guessed", allowed=_YES_NO_UNKNOWN),
+        Column(
+            "child_dob_known",
+            "Whether the date of birth is known or guessed",
+            allowed=_YES_NO_UNKNOWN,
+            any_spelling=True,
+        ),
         Column("child_age_apparent", "Age the child appears to be", Kind.INTEGER),
-        Column("child_sex", "Sex", allowed=("M", "F", "U", "Male", "Female", "Not Known", "Intersex", "Not Specified")),
+        Column(
+            "child_sex",
+            "Sex",
+            allowed=("M", "F", "U", "Male", "Female", "Not Known", "Intersex", "Not Specified"),
+            any_spelling=True,
+        ),
         Column(
             "child_ethnicity_self",
             "Ethnicity as the child or parent defines it (SDE 16+1 or 18+1)",
@@ -117,22 +128,29 @@ NOTICE = Table(
         Column("child_school", "School named to the officer", sensitivity=_IDENTIFYING),
         Column("child_nhs_number", "NHS number, rarely known", Kind.NHS_NUMBER, _IDENTIFYING),
         Column("child_upn", "UPN, rarely known", Kind.UPN, _IDENTIFYING),
-        Column("child_present", "Was the child there", allowed=_YES_NO_UNKNOWN),
-        Column("child_seen", "Did an officer see the child", allowed=_YES_NO),
-        Column("child_spoken_to", "Did an officer speak to the child", allowed=_YES_NO),
+        Column("child_present", "Was the child there", allowed=_YES_NO_UNKNOWN, any_spelling=True),
+        Column("child_seen", "Did an officer see the child", allowed=_YES_NO, any_spelling=True),
+        Column("child_spoken_to", "Did an officer speak to the child", allowed=_YES_NO, any_spelling=True),
         Column("voice_of_child", "What the child said, in their words", sensitivity=_SPECIAL),
         Column(
             "adult_role",
             "Part of the adult in the incident",
             allowed=("victim", "suspect", "parent", "carer", "household", "witness"),
+            any_spelling=True,
         ),
         Column("adult_name", "Name of the adult: forenames, then surname", sensitivity=_IDENTIFYING),
         Column("relationship_to_child", "What the adult is to the child: mother, father..."),
         Column("officer_risk_grade", "Officer's grade; grades of two forces do not compare", sensitivity=_SPECIAL),
         Column("secondary_risk_grade", "Grade after review", sensitivity=_SPECIAL),
-        Column("dash_grade", "Grade of the domestic abuse checklist (DASH)", sensitivity=_SPECIAL, allowed=_GRADES),
-        Column("consent_sought", "Was consent to share sought", allowed=_YES_NO),
-        Column("consent_given", "Was it given", allowed=_YES_NO),
+        Column(
+            "dash_grade",
+            "Grade of the domestic abuse checklist (DASH)",
+            sensitivity=_SPECIAL,
+            allowed=_GRADES,
+            any_spelling=True,
+        ),
+        Column("consent_sought", "Was consent to share sought", allowed=_YES_NO, any_spelling=True),
+        Column("consent_given", "Was it given", allowed=_YES_NO, any_spelling=True),
         Column("safeguarding_reason", "Why the officer is concerned", sensitivity=_SPECIAL),
         Column(
             "narrative",
@@ -148,12 +166,14 @@ NOTICE = Table(
             "referral_kind",
             "Information exchange or formal referral",
             allowed=("information_exchange", "formal_referral"),
+            any_spelling=True,
         ),
         Column("oic_collar", "Collar number of the officer in the case", sensitivity=_IDENTIFYING),
         Column(
             "handling_code",
             "Originator's handling marking",
             allowed=("mash_only", "partners", "school", "none"),
+            any_spelling=True,
             hint="Without a marking we understand, the notice stays within the hub",
         ),
     ),

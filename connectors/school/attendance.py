@@ -59,7 +59,7 @@ MARK = Table(
             day_first=True,
             hint="As 2026-11-16",
         ),
-        Column("session", "AM or PM", required=True, header="required", allowed=("AM", "PM")),
+        Column("session", "AM or PM", required=True, header="required", allowed=("AM", "PM"), any_spelling=True),
         Column(
             "code",
             "National attendance code of the session",

@@ -96,6 +96,7 @@ INCIDENT = Table(
             "What kind of statement it is: seen, thought, felt, alleged, said by the child or by somebody else",
             required=True,
             allowed=_STATEMENT_KINDS,
+            any_spelling=True,
             hint="A feeling is a statement of its own kind (unease); say mixed where it cannot be told",
         ),
         Column(
@@ -112,6 +113,7 @@ INCIDENT = Table(
             "Where the note stands; entered_in_error takes it back",
             sensitivity=_CODED,
             allowed=("open", "monitoring", "closed", "entered_in_error"),
+            any_spelling=True,
             hint="A note about the wrong pupil comes again with entered_in_error; a note that is settled is closed",
         ),
     ),

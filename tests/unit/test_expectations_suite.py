@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from connectors import reading
 from connectors.contract import Column, Feed, Kind, Table
-from expectations.suite import VALUE, Standard, describe, suite_for
+from expectations.suite import VALUE, Standard, _of_column, describe, suite_for
 from warehouse.schema import Sensitivity
 
 NOTICE = Table(
@@ -183,3 +183,23 @@ def test_what_holds_at_sight_holds(con, values):
     )
     found = con.execute(f"SELECT {missed} FROM (SELECT value, tidy(value) AS text FROM received)").fetch_arrow_table()
     assert found.to_pylist() == [dict.fromkeys(found.column_names)]
+
+
+def test_words_of_a_layout_that_is_nobodys_standard_pass_in_any_spelling() -> None:
+    column = Column("kind", "Kind", allowed=("child_voice", "fact"), any_spelling=True)
+    table = Table("note", "one row per note", key=("id",), columns=(Column("id", "Note"), column))
+    (known,) = (s for s in _of_column(table, column) if s.name == "note.kind.is_a_known_code")
+    (strict,) = _of_column(table, replace(column, any_spelling=False))
+    with duckdb.connect() as con:
+        passes = {
+            said: [
+                con.execute(f"SELECT {s.holds.replace(VALUE, '?')}", [said]).fetchall()[0][0] for s in (known, strict)
+            ]
+            for said in ("child_voice", "Child voice", "FACT", "hunch")
+        }
+    assert passes == {
+        "child_voice": [True, True],
+        "Child voice": [True, False],
+        "FACT": [True, False],
+        "hunch": [False, False],
+    }
