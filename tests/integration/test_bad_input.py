@@ -173,6 +173,7 @@ def marks(count: int) -> list[str]:
     return [f"P{number},Stone,2026-11-16,/" for number in range(count)]
 
 
+@pytest.mark.slow
 def test_a_quotation_mark_never_closed_swallows_no_row_of_a_long_file(toy: Callable[..., Any]) -> None:
     deployment, rows = toy(), marks(60_000)
     rows[8] = '"' + rows[8]

@@ -73,6 +73,7 @@ def test_a_run_publishes_and_stores_counts_only(deployed: dg.Definitions, tmp_pa
     assert not any(b"ZZCANARYFELL" in path.read_bytes() for path in stored)
 
 
+@pytest.mark.slow
 def test_a_broken_feed_fails_its_run_and_the_people_job_still_publishes(
     deployed: dg.Definitions, tmp_path: Path
 ) -> None:
@@ -108,6 +109,7 @@ cases: [{{given: {{}}, expect: []}}]
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("severity", "succeeds"), [("warning", True), ("critical", False)])
 def test_a_broken_rule_is_shown_everywhere_and_fails_the_night_only_if_critical(
     deployed: dg.Definitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, severity: str, succeeds: bool

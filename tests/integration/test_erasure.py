@@ -269,6 +269,7 @@ def test_every_shipped_period_has_a_source_and_a_rationale() -> None:
     assert all(rule.source and rule.rationale and rule.keep for rule in rules)
 
 
+@pytest.mark.slow
 def test_what_is_left_of_a_workbook_has_the_rows_of_every_sheet(copied: Path) -> None:
     import openpyxl
 

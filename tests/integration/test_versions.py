@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -124,6 +125,7 @@ def test_a_released_row_goes_through_with_its_repair(toy: Callable[..., Any]) ->
     assert books(deployment.night("2026-11-18"))[1] == 0
 
 
+@pytest.mark.slow
 def test_a_large_file_after_an_empty_one_lands_whole(toy: Callable[..., Any]) -> None:
     """DuckDB 1.5 loses a large insert after an ordered one of no rows in the same transaction; nothing may be ordered there."""
     deployment = toy()

@@ -17,12 +17,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import great_expectations  # noqa: F401 - imported before forking, so that each child need not
+import duckdb_sqlalchemy  # noqa: F401 - imported before forking, so that each child need not
+import great_expectations  # noqa: F401
 import splink  # noqa: F401
+import sqlglot  # noqa: F401
 
 import pipelines.line
 import pipelines.night
 import pipelines.settings
+from connectors.rulebooks import rule_books
+from expectations import gx_duckdb
 from pipelines.line import open_line
 from pipelines.night import locked, run_night
 from pipelines.settings import Settings, load_settings
@@ -45,8 +49,18 @@ def date_of(night: str) -> dt.date:
     return dt.date(2026, 11, 15 + int(night[-1]))
 
 
-def run(world: Path, data: Path, night: str, kill_at: int = 0) -> int:
-    """Runs one night; kills itself before the kill_at-th counted call. Returns how many calls there were."""
+def known_before_forking(settings: Settings) -> None:
+    """Reads what no night changes, so that each child need not: feeds and their rule books."""
+    gx_duckdb.load()
+    for source in settings.feeds().values():
+        rule_books(source)
+
+
+def run(world: Path, data: Path, night: str, kill_at: int | None = None) -> int:
+    """Runs one night; kills itself before the kill_at-th counted call. Returns how many calls there were.
+
+    0 only counts; None does not, which is faster by a fifth.
+    """
     pipelines.line.utc_now = lambda: FROZEN
     pipelines.night.utc_now = lambda: FROZEN
     calls = 0
@@ -60,7 +74,7 @@ def run(world: Path, data: Path, night: str, kill_at: int = 0) -> int:
 
     settings = settings_for(world, data, night)
     with locked(settings), open_line(settings, {}) as line:
-        sys.setprofile(count)
+        sys.setprofile(None if kill_at is None else count)
         try:
             report = run_night(line, date_of(night))
         finally:

@@ -42,10 +42,11 @@ class Deployment:
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     folder = tmp_path_factory.mktemp("killed")
     make_world(folder / "world", children=30, seed=11, nights=2)
+    kn.known_before_forking(kn.settings_for(folder / "world", folder, "night2"))
     status, _ = kn.forked(lambda: kn.run(folder / "world", folder / "first", "night1"))
     assert status == 0
     shutil.copytree(folder / "first", folder / "undisturbed")
-    status, calls = kn.forked(lambda: kn.run(folder / "world", folder / "undisturbed", "night2"))
+    status, calls = kn.forked(lambda: kn.run(folder / "world", folder / "undisturbed", "night2", 0))
     assert status == 0
     assert calls is not None
     return Deployment(folder / "world", folder / "first", calls, kn.contents(folder / "world", folder / "undisturbed"))

@@ -142,6 +142,7 @@ def records_of(*, rekeyed: bool) -> list[dict[str, object]]:
     return [{**same, **pupil}, {**same, "feed": "health.fhir", "id": "H"}]
 
 
+@pytest.mark.slow
 def test_a_no_outlives_nights_a_rebuild_and_a_new_key() -> None:
     old, new, other = rekeyed_world()
     no = [

@@ -45,6 +45,7 @@ def test_a_short_history() -> None:
         assert not_understood(con) == []
 
 
+@pytest.mark.slow
 def test_a_night_costs_what_changed() -> None:
     con = world(children(30))
     assert again(con).full_because == "no linked load before it is remembered"
@@ -63,6 +64,7 @@ def test_a_night_costs_what_changed() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_full_run_says_why(caplog: pytest.LogCaptureFixture) -> None:
     con = world(children(10))
     again(con)

@@ -99,6 +99,7 @@ def test_twins_teach_nothing() -> None:
         train(world(twins), today=TODAY, settings=LinkageSettings())
 
 
+@pytest.mark.slow
 def test_what_if_tells_who_would_change_and_writes_nothing(council: duckdb.DuckDBPyConnection) -> None:
     before = everything(council)
     now = LinkageSettings()

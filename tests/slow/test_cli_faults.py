@@ -15,6 +15,8 @@ from tests.conftest import Desk
 from tests.integration.test_cli import marts, tessera
 from warehouse.access_log import account
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def few_feeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
