@@ -1,4 +1,4 @@
-"""Installs how received text is read: the macros of reading.sql and one macro per crosswalk of crosswalks.csv.
+"""How received text is read: the macros of reading.sql and one macro per crosswalk of crosswalks.csv.
 
 A crosswalk macro is named as_<crosswalk>(code): the common-model value, or NULL for a code it does not know. The code
 as received is always kept beside it; an unmapped code is flagged, never coerced (docs/sources.md 10, check 6).
@@ -7,9 +7,8 @@ as received is always kept beside it; an unmapped code is flagged, never coerced
 from __future__ import annotations
 
 import csv
+from functools import cache
 from pathlib import Path
-
-import duckdb
 
 from warehouse.quoting import literal
 
@@ -25,12 +24,12 @@ def crosswalks() -> dict[str, dict[str, str]]:
     return found
 
 
-def install(con: duckdb.DuckDBPyConnection) -> None:
-    """Creates the reading macros in the connection's current database."""
-    con.execute((_HERE / "reading.sql").read_text(encoding="utf-8"))
-    for name, codes in crosswalks().items():
-        keys = ", ".join(literal(code) for code in codes)
-        values = ", ".join(literal(value) for value in codes.values())
-        con.execute(
-            f"CREATE OR REPLACE MACRO as_{name}(code) AS map_extract_value(MAP([{keys}], [{values}]), upper(tidy(code)))"
-        )
+@cache
+def definitions() -> tuple[str, ...]:
+    """The statements that create the reading macros in a connection's current database."""
+    as_values = (
+        f"CREATE OR REPLACE MACRO as_{name}(code) AS map_extract_value("
+        f"MAP([{', '.join(map(literal, codes))}], [{', '.join(map(literal, codes.values()))}]), upper(tidy(code)))"
+        for name, codes in crosswalks().items()
+    )
+    return ((_HERE / "reading.sql").read_text(encoding="utf-8"), *as_values)

@@ -127,7 +127,7 @@ class Deployment:
     def reading(self) -> duckdb.DuckDBPyConnection:
         """A database in memory that reads text as feeds do, to hold an answer of a form against; take a cursor. It never holds a row."""
         con = engine.connect(threads=1)
-        reading.install(con)
+        engine.define(con, "reading", reading.definitions())
         return con
 
     @cached_property

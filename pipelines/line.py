@@ -30,7 +30,7 @@ from warehouse.break_glass import BreakGlass
 from warehouse.clerical_samples import ClericalSamples
 from warehouse.decisions import Decisions
 from warehouse.disclosures import Disclosures
-from warehouse.engine import Warehouse
+from warehouse.engine import Warehouse, define
 from warehouse.erasures import Erasures
 from warehouse.holds import Holds
 from warehouse.keys import Keys, load_keys
@@ -105,7 +105,7 @@ class Line:
         self.truth: Path | None = None
         self.use(settings)
         with warehouse.transaction():
-            reading.install(self.con)
+            define(self.con, "reading", reading.definitions())
         self.heed_erasures()
 
     def heed_erasures(self) -> None:

@@ -6,6 +6,7 @@ encrypted core, the encrypted marts, or DuckDB's temporary files, whose encrypti
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -85,6 +86,22 @@ def attach(
         raise WarehouseError(f"{path}: {reason}") from None
 
 
+def define(con: duckdb.DuckDBPyConnection, part: str, statements: Sequence[str]) -> bool:
+    """Runs what defines a part of the current database, unless it has that part by just these words; whether it ran.
+
+    A macro named after the part says by which words it has it: hundreds of definitions take longer to run again than a small
+    command's own work does. To be called within a transaction.
+    """
+    words = hashlib.sha256("\0".join((duckdb.__version__, *statements)).encode()).hexdigest()
+    with suppress(duckdb.CatalogException):  # there is no such macro where the part is not there yet
+        if con.execute(f"SELECT {part}_by()").fetchone() == (words,):
+            return False
+    for statement in statements:
+        con.execute(statement)
+    con.execute(f"CREATE OR REPLACE MACRO {part}_by() AS '{words}'")
+    return True
+
+
 def core_key(path: Path, keys: Keys) -> str:
     """The key that opens the core: while it is being replaced, the next one as soon as the core is written under it."""
     if next_of("core") not in keys.values or not path.exists():
@@ -114,12 +131,11 @@ class Warehouse:
         self.con.execute("USE core")
         # A night is many small transactions. They go to the encrypted log; its default of 16 MB would have them written twice.
         self.con.execute(f"SET checkpoint_threshold = '{_CHECKPOINT_AT}'")
+        schemas = ("CREATE SCHEMA IF NOT EXISTS core.raw", "CREATE SCHEMA IF NOT EXISTS core.staged")
+        tables = (relation.ddl() for relation in schema.RELATIONS.values())
         with self.transaction():
-            self.con.execute("CREATE SCHEMA IF NOT EXISTS core.raw")
-            self.con.execute("CREATE SCHEMA IF NOT EXISTS core.staged")
-            for relation in schema.RELATIONS.values():
-                self.con.execute(relation.ddl())
-            self._add_new_columns()
+            if define(self.con, "tables", (*schemas, *tables)):
+                self._add_new_columns()
 
     def _add_new_columns(self) -> None:
         """A core made by an earlier version learns the columns that the schema has gained since."""

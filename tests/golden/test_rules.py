@@ -15,6 +15,7 @@ from connectors.contract import Feed, Rule, RuleCase
 from connectors.registry import feeds
 from connectors.rulebooks import rule_books
 from expectations.rules import Workings
+from warehouse.engine import define
 from warehouse.schema import RAW_COLUMNS
 
 TODAY = dt.date(2026, 11, 10)
@@ -26,7 +27,7 @@ RULES = [(feed, rule) for feed in feeds().values() for book in rule_books(feed) 
 @pytest.fixture(scope="module")
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as con:
-        reading.install(con)
+        define(con, "reading", reading.definitions())
         con.execute("CREATE SCHEMA raw")
         con.execute("CREATE TABLE held (quarantine_id VARCHAR, content VARCHAR)")
         yield con

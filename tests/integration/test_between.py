@@ -14,7 +14,7 @@ from connectors import reading
 from connectors.contract import Column, Feed, Table
 from expectations import between
 from expectations.run import check_feed
-from warehouse.engine import Warehouse
+from warehouse.engine import Warehouse, define
 from warehouse.keys import load_keys
 from warehouse.schema import RAW_COLUMNS
 
@@ -35,7 +35,7 @@ class Core:
 
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse, self.con = warehouse, warehouse.con
-        reading.install(self.con)
+        define(self.con, "reading", reading.definitions())
         for feed in FEEDS:
             kept = ", ".join(f'"{field.name}" {field.type}' for field in RAW_COLUMNS)
             self.con.execute(f"CREATE TABLE raw.{feed.raw('child')} (id VARCHAR, {kept})")

@@ -7,7 +7,7 @@ import pytest
 from connectors import reading
 from connectors.conform import ConformError, Lookups, conform
 from connectors.contract import Column, Feed, Lookup, Output, Table
-from warehouse.engine import Warehouse
+from warehouse.engine import Warehouse, define
 from warehouse.keys import load_keys
 from warehouse.land import RawTable, ensure_raw_tables
 
@@ -29,7 +29,7 @@ FEED = Feed("council", "toy", "A small feed", "csv", (CHILD, TEAM), conform=lamb
 @pytest.fixture
 def con(tmp_path):
     with Warehouse(tmp_path / "core.duckdb", load_keys(tmp_path / "keys", {})) as warehouse:
-        reading.install(warehouse.con)
+        define(warehouse.con, "reading", reading.definitions())
         for table in FEED.tables:
             ensure_raw_tables(warehouse.con, [RawTable(FEED.raw(table.name), table.name, table.names(), table.key)])
         yield warehouse.con

@@ -9,7 +9,7 @@ from connectors.registry import feeds
 from connectors.rulebooks import rule_books
 from expectations.run import check_feed
 from expectations.suite import describe, suite_for
-from warehouse.engine import Warehouse
+from warehouse.engine import Warehouse, define
 from warehouse.keys import load_keys
 from warehouse.land import RawTable, ensure_raw_tables
 
@@ -20,7 +20,7 @@ OPTIONS = {"collection_year": "2025/26", "term": "autumn", "year": 2025}
 def warehouse(tmp_path_factory):
     folder = tmp_path_factory.mktemp("warehouse")
     with Warehouse(folder / "core.duckdb", load_keys(folder / "keys", {})) as warehouse:
-        reading.install(warehouse.con)
+        define(warehouse.con, "reading", reading.definitions())
         warehouse.con.execute("INSERT INTO night (load_id, load_seq, date) VALUES ('n1', 1, DATE '2025-03-01')")
         yield warehouse
 

@@ -12,7 +12,7 @@ from connectors.rulebooks import RuleBookError, read_book
 from expectations import gx_duckdb, rules, run
 from expectations.run import check_feed
 from expectations.suite import Standard
-from warehouse.engine import Warehouse
+from warehouse.engine import Warehouse, define
 from warehouse.keys import load_keys
 from warehouse.schema import RAW_COLUMNS, Sensitivity
 
@@ -39,7 +39,7 @@ class World:
         self.warehouse = warehouse
         self.con = warehouse.con
         self.load_seq = 0
-        reading.install(self.con)
+        define(self.con, "reading", reading.definitions())
         for feed in (FEED,):
             for table in feed.tables:
                 columns = [f'"{column.name}" VARCHAR' for column in table.columns]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from warehouse import engine
-from warehouse.engine import WarehouseError, connect
+from warehouse.engine import Warehouse, WarehouseError, connect, define
+from warehouse.keys import load_keys
 
 
 @pytest.fixture
@@ -48,3 +49,22 @@ def test_a_binary_that_changes_is_checked_again(binary: Path) -> None:
         connect()
     with pytest.raises(WarehouseError, match="httpfs extension for version"):
         connect()
+
+
+def test_a_part_is_defined_again_only_by_other_words() -> None:
+    with connect() as con:
+        assert define(con, "toy", ["CREATE TABLE toy AS SELECT 1 AS a"])
+        assert not define(con, "toy", ["CREATE TABLE toy AS SELECT 1 AS a"]), (
+            "it would have raised: there is such a table"
+        )
+        assert define(con, "toy", ["CREATE OR REPLACE TABLE toy AS SELECT 2 AS a"])
+        assert con.execute("FROM toy").fetchall() == [(2,)]
+
+
+def test_a_core_of_an_earlier_version_gains_the_columns_it_lacks(tmp_path: Path) -> None:
+    keys = load_keys(tmp_path / "keys", {})
+    with Warehouse(tmp_path / "core.duckdb", keys) as warehouse:
+        warehouse.con.execute("ALTER TABLE night DROP COLUMN model_version; DROP TABLE publication")
+        warehouse.con.execute("CREATE OR REPLACE MACRO tables_by() AS 'those of an earlier version'")
+    with Warehouse(tmp_path / "core.duckdb", keys) as warehouse:
+        assert warehouse.rows("SELECT model_version FROM night") == warehouse.rows("FROM publication") == []

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from connectors import reading
 from connectors.contract import Column, Feed, Kind, Table
 from expectations.suite import VALUE, Standard, _of_column, describe, suite_for
+from warehouse.engine import define
 from warehouse.schema import Sensitivity
 
 NOTICE = Table(
@@ -113,7 +114,7 @@ def test_a_definition_changes_with_what_is_expected_and_with_nothing_else():
 )
 def test_how_text_must_read(kind, formats, good, bad):
     con = duckdb.connect()
-    reading.install(con)
+    define(con, "reading", reading.definitions())
     table = Table("t", "row", ("k",), (Column("a", "A", kind, formats=formats),))
     standard = next(s for s in suite_for(FEED, table) if s.column == "a")
     con.execute("CREATE TABLE t AS SELECT unnest(?) AS a", [[*good, *bad, "", "  ", None]])
@@ -160,7 +161,7 @@ _AROUND = st.text(" \t\n\r\u00a0", max_size=2)
 def con():
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        reading.install(connection)
+        define(connection, "reading", reading.definitions())
         connection.execute("CREATE TABLE received (value VARCHAR)")
         yield connection
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors import reading
+from warehouse.engine import define
 
 READ: dict[str, Any] = {
     "is_nhs_number('943 476 5919')": True,  # docs/sources.md 1.1
@@ -98,7 +99,7 @@ UPN_LETTERS = "ABCDEFGHJKLMNPQRTUVWXYZ"
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        reading.install(connection)
+        define(connection, "reading", reading.definitions())
         yield connection
 
 
@@ -138,5 +139,5 @@ _SHARED: list[duckdb.DuckDBPyConnection] = []
 def _one(expression: str) -> Any:
     if not _SHARED:
         _SHARED.append(duckdb.connect())
-        reading.install(_SHARED[0])
+        define(_SHARED[0], "reading", reading.definitions())
     return _SHARED[0].execute(f"SELECT {expression}").fetchall()[0][0]
