@@ -80,6 +80,8 @@ QUESTIONS = {
     "nameless_twin": "no given name yet; birth date and household agree, and a twin may be meant",
     "nameless_home": "no name at all; birth date and home agree",
     "namesakes": "two records of one register, same full name and birth date at two homes: namesakes, or one child who moved",
+    "second_key": "two records of one register, same surname and birth date, and the given name of one is a second name of the other:"
+    " one child registered twice, or twins",
     "namesakes_apart": "same full name and birth date, but different numbers and no home in common: namesakes, or one child who moved",
     "near_variants": "forms of one given name on records that hold different numbers: one child or twins",
     "year_moved": "same full name, the birth date is known only in part, and no address in common",
@@ -107,6 +109,7 @@ RULE_WORDS = {
     "unborn": "an unborn child of this home and surname, and a child born when it was due; nobody else competes",
     "garbled_name": "birth date, surname and home agree, the given name is garbled, nobody else competes",
     "second_name": "birth date, home and a second name agree, the first names do not, nobody else competes",
+    "witnessed": "one register holds the child under two keys, and a register of another agency has one child who is both",
     "grown": "grown up, and all that is known together leaves no doubt: nobody else competes",
     "full_name": "first, second and family name and the year of birth agree, nobody else competes",
     "must_link": "decided by a person",
@@ -389,7 +392,12 @@ def _judge(cursor: duckdb.DuckDBPyConnection, model: Model, memory: Memory) -> N
         "weight_nhs": str(_billionths(model.comparison("nhs").level("same").weight)),
         "weight_upn": str(_billionths(model.comparison("upn").level("same").weight)),
         "given_known_by": str(model.comparison("given").code("known_by")),
+        "family_known": str(model.comparison("family").code("known")),
         "birth_exact": str(model.comparison("birth").code("exact")),
+        "postcode_known": str(model.comparison("postcode").code("known")),
+        # Full name and whole birth date; a surname that is not known says nothing against it.
+        "same_name_and_day": f"(code_given >= {model.comparison('given').code('known_by')}"
+        f" AND code_birth = {model.comparison('birth').code('exact')} AND code_family <> {model.comparison('family').code('different')})",
         "claim": "("
         + " + ".join(
             f"CASE code_{comparison.name} "
@@ -399,7 +407,7 @@ def _judge(cursor: duckdb.DuckDBPyConnection, model: Model, memory: Memory) -> N
             + " ELSE 0 END"
             for comparison in model.comparisons
         )
-        + ") / 1e9",
+        + ")",
         "codes": ", ".join(f"code_{comparison.name}" for comparison in model.comparisons),
     }
     _run_steps(cursor, "judge.sql", places)
@@ -676,7 +684,8 @@ def _results(cursor: duckdb.DuckDBPyConnection, model: Model, records: int) -> N
         ),
         vetoed AS (
             SELECT least(x.cluster, y.cluster) AS ca, greatest(x.cluster, y.cluster) AS cb,
-                   bool_or(v.kind IN ('decision', 'notice', 'role')) AS settled, bool_or(v.kind IN ('source', 'number')) AS refused
+                   bool_or(v.kind IN ('decision', 'notice', 'role')) AS settled, bool_or(v.kind IN ('source', 'number')) AS refused,
+                   bool_or(v.kind = 'number') AS numbered
             FROM veto v JOIN final x ON x.rid = v.a JOIN final y ON y.rid = v.b GROUP BY ALL
         ),
         alone AS (SELECT cluster FROM final GROUP BY cluster HAVING count(*) = 1),
@@ -688,6 +697,8 @@ def _results(cursor: duckdb.DuckDBPyConnection, model: Model, records: int) -> N
                                        JOIN final x ON x.rid = d.a JOIN final y ON y.rid = d.b WHERE d.kind <> 'must_link')
               -- Where both have better company, being refused is the right answer and no question.
               AND (NOT coalesce(v.refused, false) OR topic IN ('number_conflict', 'contested')
+                   -- That one register has two keys is here the question itself.
+                   OR (topic IN ('namesakes', 'second_key') AND NOT v.numbered)
                    OR (topic = 'blocked' AND (a.ca IN (SELECT cluster FROM alone) OR a.cb IN (SELECT cluster FROM alone))))
             QUALIFY row_number() OVER (PARTITION BY least(a.ca, a.cb), greatest(a.ca, a.cb)
                                        ORDER BY topic <> 'number_conflict', round(bits, 6) DESC, a, b) = 1

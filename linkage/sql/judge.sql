@@ -78,13 +78,14 @@ CREATE TABLE judged AS
 WITH weighed AS (
     SELECT f.*, coalesce(t.definitional, false) AS definitional, coalesce(t.same_key, false) AS same_key, coalesce(t.national, false) AS national,
            coalesce(t.local, false) AS local, coalesce(t.disputed, false) AS disputed,
-           -- A disputed number's weight is taken back. Weights are whole billionths of a bit up to here.
-           (f.weight - CASE WHEN coalesce(t.disputed, false) AND NOT t.national
-                           THEN greatest(CASE WHEN f.nhs = 'same' THEN {weight_nhs} ELSE 0 END,
-                                         CASE WHEN f.upn = 'same' THEN {weight_upn} ELSE 0 END) ELSE 0 END) / 1e9 AS bits
+           -- A disputed number's weight is taken back, from claims as well: it is nobody's.
+           CASE WHEN coalesce(t.disputed, false) AND NOT t.national
+                THEN greatest(CASE WHEN f.nhs = 'same' THEN {weight_nhs} ELSE 0 END,
+                              CASE WHEN f.upn = 'same' THEN {weight_upn} ELSE 0 END) ELSE 0 END AS taken_back
     FROM facts f LEFT JOIN trusted t USING (a, b)
 ),
-likely AS (SELECT *, 1 / (1 + pow(2, -bits)) AS likelihood FROM weighed),
+-- Weights are whole billionths of a bit up to here.
+likely AS (SELECT *, (weight - taken_back) / 1e9 AS bits, 1 / (1 + pow(2, -bits)) AS likelihood FROM weighed),
 ruled AS (
     SELECT *, CASE
         WHEN definitional THEN 'same_key'
@@ -118,9 +119,9 @@ ruled AS (
              WHEN numbers_differ THEN NULL
              WHEN given IN ('exact', 'known_by') AND birth = 'exact' AND family_agrees AND NOT sex_differs
                   AND likelihood >= {match_at}
-                  -- Two of one name and birth date at two homes are namesakes, or one who moved and was not found again.
+                  -- Two of one name and birth date at two homes are namesakes, or one who moved and was not found again: see settle.sql.
                   -- Archie and James Archie are a child registered twice, or twins.
-                  THEN CASE WHEN given = 'known_by' AND called_by_second THEN 'other_name' WHEN postcode = 'different' THEN 'namesakes'
+                  THEN CASE WHEN given = 'known_by' AND called_by_second THEN 'second_key' WHEN postcode = 'different' THEN 'namesakes'
                        ELSE 'model' END
              -- A second registration by initial. A twin who fits it too is a rival, and a person decides.
              WHEN given = 'initial' AND birth = 'exact' AND family_agrees AND home_agrees AND NOT sex_differs THEN 'garbled_name' END
@@ -199,6 +200,6 @@ SELECT a, b, rule,
             WHEN rule IN ('number_near_name', 'partial_birth', 'no_birth', 'wrong_birth', 'variant_name', 'nameless', 'unborn',
                           'garbled_name', 'second_name', 'full_name', 'grown') THEN 3
             ELSE 9 END AS tier,
-       bits, {claim} AS claim, likelihood, cross_agency, nhs = 'same' AS nhs_same,
+       bits, ({claim} - taken_back) / 1e9 AS claim, likelihood, cross_agency, nhs = 'same' AS nhs_same,
        {codes}
 FROM ruled WHERE rule IS NOT NULL;

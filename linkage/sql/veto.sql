@@ -53,7 +53,7 @@ pairs AS MATERIALIZED (
 ),
 -- What other tables say of a pair, before anything of its two records is compared: see the step person.
 told AS MATERIALIZED (
-    SELECT p.component, p.a, p.b, coalesce(j.tier <= 3, false) AS joined, d.kind AS decided, bt.a IS NOT NULL AS birth_between,
+    SELECT p.component, p.a, p.b, coalesce(j.tier <= 3, false) OR k.a IS NOT NULL AS joined, d.kind AS decided, bt.a IS NOT NULL AS birth_between,
            l.verified AND r.verified AS both_verified, u.one IS NOT NULL AS side_by_side,
            -- Its twin copy in another feed says the same date: that was weighed already.
            wl.rid IS NOT NULL OR wr.rid IS NOT NULL AS birth_weighed, l.attested AS attested_l, r.attested AS attested_r
@@ -61,6 +61,7 @@ told AS MATERIALIZED (
     JOIN (SELECT rid, birth, verified, attested, CASE WHEN len(upn) = 1 THEN upn[1] END AS pupil FROM side) l ON l.rid = p.a
     JOIN (SELECT rid, birth, verified, attested, CASE WHEN len(upn) = 1 THEN upn[1] END AS pupil FROM side) r ON r.rid = p.b
     LEFT JOIN judged j ON j.a = p.a AND j.b = p.b
+    LEFT JOIN two_keys k ON k.a = p.a AND k.b = p.b
     LEFT JOIN weighed wl ON wl.rid = p.a AND wl.birth = r.birth
     LEFT JOIN weighed wr ON wr.rid = p.b AND wr.birth = l.birth
     LEFT JOIN between bt ON bt.a = p.a AND bt.b = p.b

@@ -45,7 +45,7 @@ def neighbours(names: list[str]) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def council() -> dict[str, Any]:
-    unheard_of = {"Bfckhxm", "Baby", "BABY", "Unborn", "Huang"}
+    unheard_of = {"Bfckhxm", "Baby", "BABY", "Unborn", "Huang", "Carixa"}
     names = sorted(
         {
             word.title()

@@ -149,7 +149,19 @@ class Council:
         fresh: list[dict[str, Any]] = []
         for _ in range(self.rng.choice((0, 1, 2, 4))):
             happening = self.rng.choice(
-                ("add", "join", "correct", "correct", "retract", "re-key", "decide", "decide", "relate", "crowd")
+                (
+                    "add",
+                    "join",
+                    "correct",
+                    "correct",
+                    "retract",
+                    "re-key",
+                    "decide",
+                    "decide",
+                    "relate",
+                    "crowd",
+                    "again",
+                )
             )
             old = self.rng.choice(sorted(self.records.keys() - gone))
             known = self.records[old]
@@ -183,6 +195,14 @@ class Council:
                         ]
                     }
                 )
+            elif happening == "again":  # a register has the child under two keys, and another one knows both homes
+                register, other = self.rng.sample(FEEDS[:3], 2)
+                moved = known | {"role": "child", "postcode": f"TS8{self.rng.randrange(9)} 5XY"}
+                fresh += [
+                    known | {"role": "child", "feed": register, "id": str(next(self.names))},
+                    moved | {"feed": register, "id": str(next(self.names)), "nhs": None, "upn": None},
+                    moved | {"feed": other, "id": str(next(self.names)), "past_postcodes": [known["postcode"]]},
+                ]
             elif (
                 happening == "crowd"
             ):  # a hostel: caps are passed, and not for ever, since its people are corrected and retracted

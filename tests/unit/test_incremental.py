@@ -64,6 +64,32 @@ def test_a_night_costs_what_changed() -> None:
     )
 
 
+def test_a_witness_counts_for_as_long_as_it_stands_alone() -> None:
+    """A child that one register has under two keys, while another register has one child who is both, or also a namesake."""
+    # Several bear the name, or one more would make it so much commoner that all of them are compared again.
+    others = [record | {"given": "Rubina", "family": "Ballard"} for record in children(4)] + children(30)[8:]
+    child = {"feed": "social_care.ssd", "id": "before", "given": "Rubina", "family": "Ballard", "dob": date(2011, 7, 9)}
+    child |= {"postcode": "TS91 1AA", "nhs": nhs_number(99)}
+    moved = child | {"postcode": "TS88 5XY"}
+    con = world(
+        [*others, child, moved | {"id": "after", "nhs": None}, moved | {"feed": "health.fhir", "id": "witness"}]
+    )
+
+    def together() -> bool:
+        found = dict(con.execute("SELECT record_id, cluster_id FROM linkage_cluster").fetchall())
+        return bool(found["social_care.ssd:before"] == found["social_care.ssd:after"])
+
+    again(con)
+    assert together()
+    add(con, [moved | {"feed": "health.fhir", "id": "namesake", "postcode": "TS89 6XZ", "nhs": None}])
+    night = again(con)
+    assert (night.full_because, night.compared) == ("", 3), "two keys and their witness are not compared again"
+    assert not together()
+    apply(con, ["health.fhir:namesake"], [])
+    assert not again(con).full_because
+    assert together()
+
+
 @pytest.mark.slow
 def test_a_full_run_says_why(caplog: pytest.LogCaptureFixture) -> None:
     con = world(children(10))
