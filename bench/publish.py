@@ -24,7 +24,7 @@ _CHILDREN = 100
 
 
 def measure(work: Path, *, quick: bool, large: bool = False) -> Result:
-    children = 500 if quick else 1_000_000 if large else 100_000
+    children = 150 if quick else 1_000_000 if large else 100_000
     repeats = 1 if quick else 3
     run("bench.hub:fill", folder=work, children=children)
     published = [run("bench.publish:publish", folder=work) for _ in range(repeats)]
