@@ -70,7 +70,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A world of thirty children after its first night, run from the command line."""
     folder = tmp_path_factory.mktemp("world")
     make_world(folder, children=30, seed=5, nights=2)
-    ran = in_own_process(folder, "nightly", "--date", "2026-11-16", "--truth", "truth/records.csv")
+    ran = tessera(folder, "nightly", "--date", "2026-11-16", "--truth", "truth/records.csv")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     (folder / "printed.txt").write_text(ran.stdout)
     return folder
@@ -145,6 +145,7 @@ def test_the_picture_of_a_child_needs_a_purpose_and_is_logged(copied: Path) -> N
     assert "--purpose" in refused.stderr and child["given_names"] not in refused.stdout
 
 
+@pytest.mark.slow
 def test_the_same_extracts_again_change_nothing(copied: Path) -> None:
     before = marts(copied)
     again = tessera(copied, "nightly", "--date", "2026-11-16", "--json")

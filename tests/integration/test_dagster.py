@@ -53,6 +53,7 @@ def test_every_configured_feed_has_the_straight_line() -> None:
     assert keys == expected
 
 
+@pytest.mark.slow
 def test_a_run_publishes_and_stores_counts_only(deployed: dg.Definitions, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     with dg.DagsterInstance.local_temp(str(tmp_path / "home")) as instance:

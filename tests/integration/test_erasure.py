@@ -152,6 +152,7 @@ def said(folder: Path) -> str:
     return "\n".join(texts).lower()
 
 
+@pytest.mark.slow
 def test_the_canary_goes_everywhere_and_her_brother_stays(copied: Path) -> None:
     for word in CANARY:
         assert word.lower() in said(copied)
@@ -213,6 +214,7 @@ def test_a_later_delivery_of_her_is_refused_and_counted_until_it_is_lifted(copie
         assert verify(line)["broken"] == []
 
 
+@pytest.mark.slow
 def test_a_hold_stops_it_and_an_unknown_person_is_told(copied: Path) -> None:
     with open_line(settings_of(copied), {}) as line:
         her = person_of(line, "clinic.list:clinic-zz17")
@@ -231,6 +233,7 @@ def test_a_hold_stops_it_and_an_unknown_person_is_told(copied: Path) -> None:
             erasing.take(line, erasing.plan(line, her), reason=" ", author="D. P. Officer")
 
 
+@pytest.mark.slow
 def test_what_is_due_follows_the_declared_periods(copied: Path) -> None:
     own = copied / "retention.yaml"
     rule = "agency: clinic, source: Test, rationale: Test"

@@ -400,6 +400,7 @@ def deliver(world, rows):
     return world.check()
 
 
+@pytest.mark.slow
 def test_volume_and_silence(world):
     for number in range(5):
         verdict = deliver(world, [child(str(i)) for i in range(100 + number)])["row_count_as_usual"]
@@ -421,6 +422,7 @@ def test_volume_and_silence(world):
     assert (stale.status, stale.message) == ("warn", "latest extract of 2025-03-08, 14 days ago; expected daily")
 
 
+@pytest.mark.slow
 def test_a_mix_of_codes_that_jumps_is_told_without_a_value_beyond_the_list(world):
     for number in range(6):
         mixed = [child(str(i), sex="M" if i % 2 else "F") for i in range(100 + number)]

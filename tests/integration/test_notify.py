@@ -16,6 +16,8 @@ from pipelines.definitions import definitions
 from pipelines.settings import load_settings
 from tests.conftest import Desk
 
+pytestmark = pytest.mark.slow
+
 NOTICE = {
     "encompass_id": "E1",
     "incident_at": "2026-11-14T22:10",

@@ -68,6 +68,7 @@ def test_a_second_publication_of_one_load_never_writes_a_file_that_is_served(sto
     assert story.ask("governance", "FROM publications") == served[:1], "all before this one"
 
 
+@pytest.mark.slow
 def test_the_same_core_publishes_equal_marts(story: Story) -> None:
     def content(role: str) -> dict[str, list[str]]:
         con = querying.open_mart(story.marts, story.keys, role)
@@ -83,6 +84,7 @@ def test_the_same_core_publishes_equal_marts(story: Story) -> None:
     assert {role: content(role) for role in MARTS} == before
 
 
+@pytest.mark.slow
 def test_the_last_n_are_kept_and_older_ones_and_leftovers_go(story: Story) -> None:
     for _ in range(4):
         story.publish(keep=2)
@@ -97,6 +99,7 @@ def test_the_last_n_are_kept_and_older_ones_and_leftovers_go(story: Story) -> No
     assert files(story) == named | {"current", "analyst/notes.txt"}
 
 
+@pytest.mark.slow
 def test_one_can_go_back_and_forward_again(story: Story) -> None:
     story.publish(NIGHT_1)
     story.publish(NIGHT_2)
@@ -144,6 +147,7 @@ def test_an_unknown_load_is_refused(story: Story) -> None:
         story.publish("2031-01-01")
 
 
+@pytest.mark.slow
 def test_a_publication_that_fails_leaves_the_last_one_and_tells_no_value(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,8 @@ FORMULA = '=HYPERLINK("http://x","y")'
 
 Run = Callable[..., str]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def first_night(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -292,6 +292,7 @@ def test_nobody_has_a_picture_of_somebody_who_is_not_there(hub: Hub) -> None:
     con.close()
 
 
+@pytest.mark.slow
 def test_a_signal_is_marked_and_the_rates_show(hub: Hub) -> None:
     signal = hub.practitioner("SELECT signal_id, rule FROM signals WHERE rule = 'several_agencies'")[0]
     said = {"author": "dana", "decided_at": dt.datetime(2026, 11, 18, 9, 0)}

@@ -143,6 +143,7 @@ ROWS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(ROWS, min_size=1, max_size=4))
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_books_balance_and_current_rows_are_the_last_word_over_any_history(

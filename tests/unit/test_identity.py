@@ -164,6 +164,7 @@ def test_a_seal_is_not_told_by_the_ledger() -> None:
             assert reason == "New person: 1 record that no person known before is linked to", "as of anybody new"
 
 
+@pytest.mark.slow
 def test_a_large_first_night_loses_nobody() -> None:
     """DuckDB 1.5.5 loses a bulk insert that follows an empty one within a transaction; 130,000 rows are enough to show it."""
     con = empty_warehouse()

@@ -37,6 +37,7 @@ def again(con: Any, **more: Any) -> LinkageReport:
     return link(con, **({"load_id": "L2", "today": TODAY, "settings": LinkageSettings()} | more))
 
 
+@pytest.mark.slow
 def test_a_short_history() -> None:
     """Two hundred of them are in the slow suite."""
     for ran, left, full, con in live(1, homes=12, nights=2):
@@ -64,6 +65,7 @@ def test_a_night_costs_what_changed() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_witness_counts_for_as_long_as_it_stands_alone() -> None:
     """A child that one register has under two keys, while another register has one child who is both, or also a namesake."""
     # Several bear the name, or one more would make it so much commoner that all of them are compared again.

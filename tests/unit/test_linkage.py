@@ -119,6 +119,7 @@ def two_and_a_stranger() -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 def test_people_always_win() -> None:
     con = world(two_and_a_stranger())
     a, b, c = "health.fhir:A", "school.ctf:B", "social_care.ssd:C"
@@ -148,6 +149,7 @@ def test_a_seal_hides_the_other_side() -> None:
     assert "seal" not in shown
 
 
+@pytest.mark.slow
 def test_the_same_night_again_changes_nothing() -> None:
     con = world(families(5))
     tables = ("person", "link", "identity_change", "potential_match", "household")

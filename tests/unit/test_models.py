@@ -117,6 +117,7 @@ def test_what_if_tells_who_would_change_and_writes_nothing(council: duckdb.DuckD
     assert any("one person" in change["change"] for change in back.changes)
 
 
+@pytest.mark.slow
 def test_the_weights_add_up_to_what_was_decided(council: duckdb.DuckDBPyConnection) -> None:
     run(council, load_id="L1", now=NOW, today=TODAY, secret=SECRET)
     found = council.execute(
