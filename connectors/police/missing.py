@@ -171,12 +171,12 @@ reports AS (
     FROM {{rows}}
 )"""
 
-# A missing adult is reported on the same form: who was 18 when it was reported is one.
+# Adults are reported on the same form, and nothing on it says which of the two somebody is but the birth date. One of 18 or more may be
+# an adult, a care leaver, or a child beside whom a relative's date was taken down: whose record it is tells, not its date.
 _PERSON_RECORD = f"""
 WITH {_REPORTS}
 SELECT lineage, source_person_id,
-       CASE WHEN born_on IS NULL THEN 'unknown'
-            WHEN born_on + INTERVAL 18 YEAR <= coalesce(recorded_at, extracted_at) THEN 'adult' ELSE 'child' END AS role,
+       if(born_on + INTERVAL 18 YEAR > coalesce(recorded_at, extracted_at), 'child', 'unknown') AS role,
        given_names, family_name, born_on AS birth_date, if(born_on IS NULL, 'unknown', 'day') AS birth_date_precision,
        CASE WHEN born_on IS NULL THEN birth_text END AS birth_date_text, as_sex_police(sex) AS sex,
        tidy(sex) AS sex_source_code, read_postcode(postcode) AS postcode, recorded_at,

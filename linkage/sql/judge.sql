@@ -17,6 +17,7 @@ SELECT c.*,
        l.unborn OR r.unborn AS unborn,
        -- Whom a slip dates into the past is no adult beside a date of living memory.
        l.grown AND r.grown AND (l.birth IS NULL OR r.birth IS NULL OR l.past = r.past) AS grown,
+       l.keeps_adults AND r.keeps_adults AS both_keep_adults,
        l.generation IS NULL OR r.generation IS NULL AS generation_unknown,
        coalesce(l.generation <> r.generation, false) AS generations_differ,
        coalesce(l.generation = 'child' AND r.generation = 'child', false) AS both_children,
@@ -162,10 +163,12 @@ ruled AS (
              AND (family_agrees OR family IN ('similar', 'crossed') OR family IS NULL OR (given <> 'different' AND home_agrees))
              AND NOT numbers_differ AND NOT same_source AND NOT sex_differs THEN 'second_name'
         -- Two adults: neither is the other's twin at home, nor a child of the house (docs/decisions/0015). A name alone is never enough;
-        -- a spouse is seldom born on the same day, though often a slip away from it; father and son may share a name and a home.
+        -- a spouse is seldom born on the same day, though often a slip away from it; father and son may share a name and a home. Who has
+        -- another given name must be an adult by more than the date: in a report about a child the date may be its mother's.
         WHEN grown AND NOT (same_source AND keyed) AND NOT numbers_differ AND likelihood >= {match_at}
              AND ((given_agrees AND (birth_agrees OR birth_partly))
-                  OR (home_agrees AND NOT sex_differs AND (birth IN ('exact', 'swapped') OR (birth = 'slip' AND given = 'similar')))
+                  OR (home_agrees AND NOT sex_differs AND (given = 'similar' OR both_keep_adults)
+                      AND (birth IN ('exact', 'swapped') OR (birth = 'slip' AND given = 'similar')))
                   OR (home_agrees AND given_agrees AND (family_agrees OR family = 'similar')
                       AND days_apart NOT BETWEEN 15 * 365 AND 50 * 366)) THEN 'grown'
         -- Questions for people.

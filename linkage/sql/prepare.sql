@@ -471,7 +471,7 @@ SELECT rid, hash(agency) AS agency, hash(agency, feed) AS source,
        CASE WHEN sex IN ('M', 'F') THEN sex END AS sex,
        postcode, coalesce(postcodes, []) AS postcodes,
        coalesce(nhs, []) AS nhs, coalesce(nhs_verified, false) AS nhs_verified, coalesce(upn, []) AS upn,
-       registered, twin_hint OR twin AS twin_hint, due_from, due_to, coalesce(mother_given, []) AS mother_given
+       registered, registered OR of_adults AS keeps_adults, twin_hint OR twin AS twin_hint, due_from, due_to, coalesce(mother_given, []) AS mother_given
 FROM dated JOIN named USING (rid) JOIN placed USING (rid);
 
 -- step: linkable: records with anything of their own to be linked by; an adult with only a name stays a person of its own
