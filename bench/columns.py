@@ -57,12 +57,13 @@ def _middle(taken: list[dict[str, float]]) -> tuple[float, float]:
 def make(folder: str, rows: int) -> None:
     """Lands the rows, in a process whose memory is not measured."""
     from connectors import reading
+    from warehouse.engine import define
     from warehouse.schema import RAW_COLUMNS
 
     feed = _feed()
     (table,) = feed.tables
     with _opened(folder) as warehouse:
-        reading.install(warehouse.con)
+        define(warehouse.con, "reading", reading.definitions())
         columns = [f'"{column.name}" VARCHAR' for column in table.columns]
         columns += [f'"{kept.name}" {kept.type}' for kept in RAW_COLUMNS]
         warehouse.con.execute(f"CREATE TABLE raw.{feed.raw(table.name)} ({', '.join(columns)})")
@@ -91,11 +92,12 @@ def check(folder: str, repeats: int) -> dict[str, Any]:
     from expectations import gx_duckdb
     from expectations.run import check_feed
     from expectations.suite import suite_for
+    from warehouse.engine import define
 
     gx_duckdb.load()
     feed, taken = _feed(), []
     with _opened(folder) as warehouse:
-        reading.install(warehouse.con)
+        define(warehouse.con, "reading", reading.definitions())
         for _ in range(1 + repeats):
             for table in ("quality_failure", "quality_result", "quality_spell", "feed_measure"):
                 warehouse.con.execute(f"DELETE FROM {table}")
