@@ -1,6 +1,6 @@
 """Landed files as rows: read by their feed's reader or, where somebody was erased from one, from what is left of it.
 
-What must not live here: what becomes of the rows (line.py), and which of them are an erased person's (warehouse/erase.py).
+What must not live here: what becomes of the rows (feed_landing.py), and which of them are an erased person's (warehouse/erase.py).
 """
 
 from __future__ import annotations
