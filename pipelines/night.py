@@ -49,6 +49,7 @@ class NightReport:
     people: dict[str, Any] = field(default_factory=dict)
     linkage: dict[str, Any] | None = None
     published: bool = False
+    out_of_order: str = ""
 
     @property
     def failed(self) -> bool:
@@ -247,7 +248,28 @@ def report(line: Line, night: Night) -> NightReport:
     )
     published = rows("SELECT count(*) AS n FROM publication WHERE load_id = ?", [night.load_id])[0]["n"] > 0
     steps = _steps(line) if published else []
-    return NightReport(night.load_id, feeds, standards, steps, people, published=published)
+    return NightReport(
+        night.load_id, feeds, standards, steps, people, published=published, out_of_order=out_of_order(line, night)
+    )
+
+
+def out_of_order(line: Line, night: Night) -> str:
+    """What to know of a night for an earlier date than one that was published before it; empty of any other.
+
+    It is told and not refused: after a date in the future by mistake, every true date would be one.
+    """
+    later = line.warehouse.rows(
+        "SELECT load_id FROM night WHERE load_seq < ? AND date > ? AND load_id IN (SELECT load_id FROM publication) "
+        "ORDER BY date DESC, load_seq DESC LIMIT 1",
+        [night.load_seq, night.date],
+    )
+    if not later:
+        return ""
+    return (
+        f"it stands for {night.date}, before load {later[0]['load_id']}, which was published earlier: what it received counts as the "
+        f"newest all the same, and ages, limits and what is stale are reckoned on {night.date}. If the date was a slip, run the night "
+        "again with the right one"
+    )
 
 
 def _steps(line: Line) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from pipelines.commands.terminal import (
     plain,
     print_rows,
     settings_of,
+    truth_of,
 )
 from pipelines.settings import SettingsError
 
@@ -36,8 +37,7 @@ def linkage_evaluate(
     """Precision and recall of the links against a truth, overall and by subgroup."""
     from linkage.evaluate import evaluate, received
 
-    if not truth.exists():
-        raise SettingsError(f"--truth {truth} does not exist")
+    truth_of(truth)
     with opened(config) as line:
         known, not_yet = received(line.con, truth)
         found = evaluate(line.con, known)

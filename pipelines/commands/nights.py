@@ -26,6 +26,7 @@ from pipelines.commands.terminal import (
     plain,
     print_steps,
     settings_of,
+    truth_of,
 )
 from pipelines.settings import Settings, SettingsError
 
@@ -45,6 +46,8 @@ def nightly(
     unknown = [feed for feed in only or [] if feed not in settings.sources]
     if unknown:
         raise SettingsError(f"--only {', '.join(unknown)}: not configured; there are {', '.join(settings.sources)}")
+    if truth is not None:
+        truth_of(truth)
     report = _run(settings, night_of(date, settings), only or [], truth, quiet=as_json)
     if as_json:
         out.print_json(json.dumps(report.__dict__, default=str))
@@ -64,10 +67,10 @@ def _run(settings: Settings, date: dt.date, only: list[str], truth: Path | None,
     with telling(settings.notify, date.isoformat()), locked(settings):
         carry_out(settings, os.environ)  # what a killed erasure still owes
         with open_line(settings, dict(os.environ)) as line:
-            line.truth = truth if truth is not None and truth.exists() else None
+            line.truth = truth
             with _progress(steps, quiet) as say:
                 report = run_night(line, date, only=only, say=say)
-            if truth is not None and truth.exists():
+            if truth is not None:
                 report.linkage = _against(line, truth)
     if report.failed:
         notify(settings.notify, report)
@@ -121,6 +124,8 @@ def _progress(steps: int, quiet: bool) -> Iterator[Callable[[str, str], None]]:
 def print_report(report: Any, config: Path) -> None:
     """What a night did: books, standards, people, and where each role looks next."""
     out.print(f"\nLoad {report.load_id} " + ("published." if report.published else "[red]not published[/]."))
+    if report.out_of_order:
+        out.print(f"[red]Look at the date:[/] {report.out_of_order}.")
     table = Table(
         "feed",
         *[Column(name, justify="right") for name in ("received", "landed", "unchanged", "superseded", "quarantined")],
@@ -222,12 +227,14 @@ def synth(
 def publish(config: Config = DEFAULT_CONFIG, date: Night = None) -> None:
     """Links, identifies and publishes what is loaded, without asking any source."""
     with opened(config) as line:
-        from pipelines.night import RIGHT_OF_LOAD
+        from pipelines.night import RIGHT_OF_LOAD, out_of_order
 
         night = line.open_night(night_of(date, line.settings))
         for step in RIGHT_OF_LOAD:
             getattr(line, step)(night)
         out.print(f"published load {night.load_id}")
+        if told := out_of_order(line, night):
+            out.print(f"[red]Look at the date:[/] {told}.")
 
 
 @app.command()

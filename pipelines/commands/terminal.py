@@ -64,6 +64,22 @@ def night_of(text: str | None, settings: Settings) -> dt.date:
         raise SettingsError(f"--date {text}: not a date; write it as 2026-11-16") from None
 
 
+def truth_of(path: Path) -> Path:
+    """The file that --truth names, once it is seen to be a truth: before anything runs that is to be measured against it."""
+    from linkage.evaluate import TruthError, read_truth
+
+    if not path.exists():
+        raise SettingsError(
+            f"--truth {path}: does not exist; a truth is a CSV of agency, feed, source_person_id, and in true_person_id who it "
+            "truly is. Correct the path, or leave --truth out"
+        )
+    try:
+        read_truth(path)
+    except TruthError as error:
+        raise SettingsError(f"--truth {path}: {error}") from None
+    return path
+
+
 def print_rows(rows: list[dict[str, Any]], as_json: bool, *, empty: str = "Nothing.") -> None:
     if as_json:
         out.print_json(json.dumps(rows, default=str))

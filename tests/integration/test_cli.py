@@ -164,6 +164,13 @@ def test_the_same_extracts_again_change_nothing(copied: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_night_for_a_date_before_the_last_says_so(copied: Path) -> None:
+    ran = tessera(copied, "nightly", "--date", "2026-11-15")
+    assert ran.returncode == 0, ran.stderr
+    assert "stands for 2026-11-15, before load 2026-11-16.1" in ran.stdout
+
+
+@pytest.mark.slow
 def test_the_same_extracts_on_the_next_day_change_nothing_but_the_day(copied: Path) -> None:
     before = marts(copied)
     again = tessera(copied, "nightly", "--date", "2026-11-17", "--json")
@@ -210,6 +217,20 @@ def test_a_role_sees_its_own_mart_and_no_name_where_none_belongs(world: Path) ->
     assert tessera(world, "query", "--role", "nobody", "SELECT 1").returncode == 2
 
 
+@pytest.mark.parametrize("holds", [None, "agency,feed,who\n"], ids=["no file", "no truth"])
+def test_a_truth_that_cannot_be_used_is_told_before_anything_runs(
+    world: Path, tmp_path: Path, holds: str | None
+) -> None:
+    truth = tmp_path / "truth.csv"
+    if holds is not None:
+        truth.write_text(holds)
+    with filelock.FileLock(world / "data" / "tessera.lock"):  # which a night that began would complain of
+        ran = tessera(world, "nightly", "--date", "2026-11-17", "--truth", str(truth))
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert f"--truth {truth}" in ran.stderr.replace("\n", "")
+    assert "source_person_id" in ran.stderr
+
+
 def test_a_second_night_says_who_holds_the_lock(copied: Path) -> None:
     with filelock.FileLock(copied / "data" / "tessera.lock"):
         (copied / "data" / "tessera.lock.json").write_text(
@@ -251,7 +272,9 @@ def test_a_lock_whose_note_says_nothing_still_holds(copied: Path, note: bytes | 
 
 @pytest.mark.slow
 def test_rollback_serves_the_night_before(copied: Path) -> None:
-    assert tessera(copied, "nightly", "--date", "2026-11-17", night="night2").returncode == 0
+    ran = tessera(copied, "nightly", "--date", "2026-11-17", night="night2")
+    assert ran.returncode == 0
+    assert "Look at the date" not in ran.stdout
     back = tessera(copied, "rollback")
     assert "2026-11-16.1" in back.stdout
     served = tessera(
