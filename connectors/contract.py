@@ -72,6 +72,19 @@ class Column:
     hint: str = ""
 
 
+_ISO_DATE = "%Y-%m-%d"
+_MIDNIGHTS = tuple(f"T00:00:00{part}{zone}" for part in ("", ".000") for zone in ("", "Z", "+00:00", "+01:00"))
+
+
+def read_as(formats: Sequence[str]) -> tuple[str, ...]:
+    """Formats of a date and, where ISO is one, that date at midnight too: so programs write it that have no type for a date alone.
+
+    Nobody is asked to write it so, and a date with another time of day is none.
+    """
+    midnights = (_ISO_DATE + midnight for midnight in _MIDNIGHTS) if _ISO_DATE in formats else ()
+    return tuple(dict.fromkeys((*formats, *midnights)))
+
+
 @dataclass(frozen=True)
 class Table:
     """One received table.

@@ -15,7 +15,7 @@ from hashlib import md5
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from connectors.contract import Column, Feed, Kind, Period, Rule, Table
+from connectors.contract import Column, Feed, Kind, Period, Rule, Table, read_as
 from connectors.rulebooks import book_year, in_words, rule_books
 from expectations.suite import Standard
 from warehouse.quoting import literal, quoted
@@ -308,7 +308,7 @@ class _Reading:
         name = quoted(column.name.lower())
         text = quoted(column.name.lower() + "_text")
         tidied = f"upper(tidy_column({name}))" if in_capitals else f"tidy_column({name})"
-        formats = "[" + ", ".join(literal(each) for each in column.formats) + "]"
+        formats = "[" + ", ".join(literal(each) for each in read_as(column.formats)) + "]"
         value = f"{name}, {text}"
         match column.kind:
             case Kind.DATE if column.formats:

@@ -14,7 +14,7 @@ from hashlib import md5
 from pathlib import Path
 
 from connectors import reading
-from connectors.contract import Column, Feed, Kind, Rule, Table
+from connectors.contract import Column, Feed, Kind, Rule, Table, read_as
 from expectations import volume
 from expectations.verdict import Severity
 from warehouse.quoting import literal
@@ -208,7 +208,7 @@ def _reads(column: Column) -> tuple[str, str, str, str] | None:
     if column.kind in (Kind.DATE, Kind.TIMESTAMP) and column.formats:
         written = " or ".join(dict.fromkeys(in_words(text) for text in column.formats))
         what, word = ("is_a_date", "date") if column.kind is Kind.DATE else ("is_a_time", "date and time")
-        holds = f"is_date_as({VALUE}, [{', '.join(literal(text) for text in column.formats)}])"
+        holds = f"is_date_as({VALUE}, [{', '.join(literal(text) for text in read_as(column.formats))}])"
         return what, f"a {word} written {written}", holds, f"Write a real {word} as {written}, between 1880 and 2100."
     if column.kind is Kind.DATE and column.day_first:
         return (

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from connectors.contract import Column, Feed, Kind, Output, Table
+from connectors.contract import Column, Feed, Kind, Output, Table, read_as
 from connectors.mapped.language import (
     Address,
     DescribedColumn,
@@ -165,7 +165,7 @@ def flag(value: Value | None) -> str:
 
 
 def _formats(value: Value) -> str:
-    return "[" + ", ".join(literal(form) for form in value.format) + "]"
+    return "[" + ", ".join(literal(form) for form in read_as(value.format)) + "]"
 
 
 # --- The contract ----------------------------------------------------------------------------------------------------

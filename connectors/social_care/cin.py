@@ -55,9 +55,16 @@ def scope(options: Mapping[str, Any]) -> str:
 _WHOLE_CHILD = ("lachildid",)
 
 
+def _named(column: str) -> str:
+    """SQL of a part of a key: one day is one day, whether a census writes it with midnight or without."""
+    return (
+        f"coalesce(read_iso_date({column})::VARCHAR, tidy({column}))" if column.endswith("date") else f"tidy({column})"
+    )
+
+
 def _newest(*key: str) -> str:
     """SQL: each thing once, as the newest census tells it. Two things of one key in one census stay two (`nth`)."""
-    by = ", ".join(f"tidy({column})" for column in key)
+    by = ", ".join(_named(column) for column in key)
     return (
         "SELECT * FROM ("
         f"SELECT *, row_number() OVER (PARTITION BY scope, {by} ORDER BY lineage.raw_row_id) AS nth FROM {{rows}}) "
@@ -66,7 +73,7 @@ def _newest(*key: str) -> str:
 
 
 def _ref(what: str, *key: str) -> str:
-    named = ", ".join(f"tidy({column})" for column in key)
+    named = ", ".join(_named(column) for column in key)
     return f"concat_ws('/', '{what}', {named}, CASE WHEN nth > 1 THEN nth::VARCHAR END)"
 
 

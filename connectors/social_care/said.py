@@ -55,10 +55,13 @@ UNDATED = When("NULL::TIMESTAMP", "'unknown'")
 
 
 def iso(column: str) -> When:
-    """An ISO date; a time beside it is kept unless it is midnight, which is how databases write a plain date."""
+    """An ISO date; a time beside it is kept unless it is midnight, which is how databases write a plain date.
+
+    Midnight by summer time is an hour before it by UTC: what is written as a day does not become the day before.
+    """
     return When(
         f"CASE WHEN read_iso_date({column}) IS NOT NULL"
-        f" THEN coalesce(read_instant({column}), read_iso_date({column})::TIMESTAMP) END",
+        f" THEN greatest(read_instant({column}), read_iso_date({column})::TIMESTAMP) END",
         f"CASE WHEN read_iso_date({column}) IS NULL THEN 'unknown'"
         f" WHEN read_instant({column}) > read_iso_date({column}) THEN 'instant' ELSE 'day' END",
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -131,6 +133,41 @@ def test_a_group_for_each_review_keeps_every_review(running: Callable[[], Any]) 
         "SELECT occurred_from::DATE::VARCHAR AS day FROM event WHERE event_type = 'cpp_review' ORDER BY 1"
     )
     assert [row["day"] for row in told] == ["2025-08-01", "2025-12-01"]
+
+
+def test_a_date_written_with_midnight_is_that_date(running: Callable[[], Any]) -> None:
+    deployment = running()
+    done = (
+        "<Assessments><AssessmentActualStartDate>2025-06-01</AssessmentActualStartDate>"
+        "<AssessmentAuthorisationDate>2025-06-20</AssessmentAuthorisationDate>"
+        "<FactorsIdentifiedAtAssessment><AssessmentFactors>1C</AssessmentFactors></FactorsIdentifiedAtAssessment></Assessments>"
+    )
+    plain = census(child("C1", episode("2025-05-06", done)))
+    midnights = itertools.cycle(["T00:00:00", "T00:00:00Z", "T00:00:00.000+01:00"])
+    counted = (
+        "SELECT expectation, failed FROM quality_result WHERE load_id = (SELECT max(load_id) FROM night) "
+        "AND expectation NOT LIKE '%volume%' AND status <> 'not_run' ORDER BY 1"
+    )
+    said = (
+        "SELECT event_id, occurred_from, occurred_precision FROM event "
+        "WHERE retracted_at IS NULL AND superseded_at IS NULL ORDER BY 1"
+    )
+    deployment.send("cin.xml", plain)
+    deployment.night()
+    failing, events = deployment.rows(counted), deployment.rows(said)
+    deployment.send("cin.xml", re.sub(r"(\d{4}-\d\d-\d\d)(?=<)", lambda day: day[1] + next(midnights), plain))
+    entry = deployment.night("2026-11-17")
+    assert entry["landed"] == 3
+    assert deployment.rows(counted) == failing
+    assert deployment.rows(said) == events
+
+
+def test_a_date_with_another_time_of_day_is_flagged(running: Callable[[], Any]) -> None:
+    deployment = running()
+    deployment.send("cin.xml", census(child("C1", episode("2025-05-06T13:45:00"))))
+    deployment.night()
+    found = deployment.rows("SELECT expectation FROM quality_result WHERE failed > 0 AND expectation LIKE '%is_a_date'")
+    assert [row["expectation"] for row in found] == ["cin_details.CINreferralDate.is_a_date"]
 
 
 def test_no_rule_breaks_without_a_year(running: Callable[[], Any]) -> None:
