@@ -16,7 +16,10 @@ from connectors.contract import Feed, Lookup, Output
 from warehouse.land import joined
 from warehouse.schema import COMMON_MODEL, GIVEN_BY_LOAD, Relation
 
-_WITHDRAWN = "it is no longer in the agency's full delivery"
+_WITHDRAWN = {
+    "full": "it is no longer in the agency's full delivery",
+    "delta": "the agency deleted it, or tells it of something else",
+}
 
 
 class ConformError(Exception):
@@ -177,7 +180,7 @@ def _select_rows(
         f"SELECT {key['t']} AS source_key, bool_and(coalesce(r.is_retracted, true)) AS retracted, "
         f"CASE WHEN bool_or(r.is_retracted) THEN $entered_in_error ELSE $withdrawn END AS reason "
         f"FROM temp.touched t LEFT JOIN temp.unit_rows_all r ON {same} GROUP BY ALL",
-        {"entered_in_error": reason, "withdrawn": _WITHDRAWN},
+        {"entered_in_error": reason, "withdrawn": _WITHDRAWN[feed.delivery]},
     )
     return True
 

@@ -92,7 +92,8 @@ class Table:
     `grain` says in words what one row is. `key` names the columns that identify a row; a row with an empty key column
     is quarantined. `version` names the column that orders versions of one key (else the order of arrival does).
     `element` is the XML element, FHIR resource type or workbook sheet that makes a row. `owner` names the column that says whose
-    row it is, so that a full delivery can tell a child who vanished from a row that was withdrawn.
+    row it is, so that a full delivery can tell a child who vanished from a row that was withdrawn. `withdraws` is a condition on
+    received rows: one that meets it says only that its key is no more. It is kept, and what the key had said is retracted.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Table:
     element: str | None = None
     owner: str | None = None
     required: bool = False
+    withdraws: str | None = None
 
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)

@@ -326,6 +326,7 @@ class Line:
             key=tuple(column.lower() for column in table.key),
             version=table.version.lower() if table.version else None,
             owner=table.owner.lower() if table.owner else None,
+            withdraws=table.withdraws,
         )
 
     def _loaded_seq(self, name: str) -> int:

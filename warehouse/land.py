@@ -18,7 +18,10 @@ from warehouse.schema import RAW_COLUMNS
 
 @dataclass(frozen=True)
 class RawTable:
-    """A raw table: `name` within schema raw, the contract's columns, the key, and the column that orders versions."""
+    """A raw table: `name` within schema raw, the contract's columns, the key, and the column that orders versions.
+
+    `withdraws` is SQL of what is true of a row that says only that its key is no more.
+    """
 
     name: str
     table: str
@@ -26,6 +29,7 @@ class RawTable:
     key: tuple[str, ...]
     version: str | None = None
     owner: str | None = None
+    withdraws: str | None = None
 
     @property
     def relation(self) -> str:
@@ -114,13 +118,27 @@ def ensure_raw_tables(con: duckdb.DuckDBPyConnection, raws: Iterable[RawTable]) 
 def land(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: Arrived) -> Books:
     """Lands one temporary table of received rows (see connectors.readers) and says what became of each.
 
-    The newest version of a key wins: by the source's own version where it has one, else by order of arrival. Runs within
-    the caller's transaction.
+    The newest version of a key wins: by the source's own version where it has one, else by order of arrival. Where that is a row that
+    withdraws, it lands closed: nothing is current of its key until a later version comes. Runs within the caller's transaction.
     """
+    withdraws = f"coalesce({raw.withdraws}, false)" if raw.withdraws else "false"
     version = (
         f"coalesce(strftime(read_office_instant({quoted(raw.version)}), '%Y-%m-%dT%H:%M:%S.%g'), {quoted(raw.version)})"
         if raw.version
         else "NULL"
+    )
+    current = f"{raw.relation} WHERE superseded_seq IS NULL AND scope = $scope"
+    # What came last of a key that is no more still says which versions are later.
+    gone = (
+        f"""
+            UNION ALL
+            SELECT source_key, max_by(row_hash, row(load_seq, version_at)), max_by(version_at, row(load_seq, version_at))
+            FROM {raw.relation}
+            WHERE superseded_seq = load_seq AND {withdraws} AND scope = $scope AND source_key IN (SELECT source_key FROM ranked)
+              AND source_key NOT IN (SELECT source_key FROM {current})
+            GROUP BY source_key"""
+        if raw.withdraws
+        else ""
     )
     con.execute(
         f"""
@@ -128,7 +146,7 @@ def land(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: 
         WITH keyed AS (
             SELECT rowid AS place, row_number,
                    CASE WHEN _problem IS NULL THEN {source_key(raw, "$scope")} END AS source_key,
-                   {row_hash(raw)} AS row_hash, {version} AS version_at
+                   {row_hash(raw)} AS row_hash, {version} AS version_at, {withdraws} AS withdraws
             FROM {received}
         ),
         ranked AS (
@@ -137,13 +155,12 @@ def land(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: 
             WINDOW newest AS (PARTITION BY source_key ORDER BY version_at DESC NULLS LAST, row_number DESC)
         ),
         current AS (
-            SELECT source_key, row_hash AS current_hash, version_at AS current_version FROM {raw.relation}
-            WHERE superseded_seq IS NULL AND scope = $scope
+            SELECT source_key, row_hash AS current_hash, version_at AS current_version FROM {current}{gone}
         ),
         known AS (
             SELECT DISTINCT source_key, row_hash FROM {raw.relation} WHERE source_key IN (SELECT source_key FROM ranked WHERE _place > 1)
         )
-        SELECT ranked.place, ranked.row_number, ranked.source_key, ranked.row_hash, ranked.version_at,
+        SELECT ranked.place, ranked.row_number, ranked.source_key, ranked.row_hash, ranked.version_at, ranked.withdraws,
                concat_ws(':', $table, $seq, $file_id, ranked.row_number) AS raw_row_id,
                CASE WHEN ranked.source_key IS NULL THEN 'quarantined'
                     WHEN _place = 1 AND current.source_key IS NULL THEN 'landed'
@@ -207,7 +224,7 @@ def _append(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrive
         INSERT INTO {raw.relation} ({names}, raw_row_id, load_id, load_seq, file_id, row_number, scope, source_key, row_hash,
                                     version_at, extracted_at, superseded_seq, vanished_seq, extra)
         SELECT {columns}, d.raw_row_id, $load_id, $seq, $file_id, d.row_number, $scope, d.source_key, d.row_hash, d.version_at,
-               $extracted_at, CASE WHEN d.disposition = 'superseded' THEN $seq END, NULL, r.extra
+               $extracted_at, CASE WHEN d.disposition = 'superseded' OR d.withdraws THEN $seq END, NULL, r.extra
         FROM temp.disposed d JOIN {received} r ON r.rowid = d.place WHERE d.disposition IN ('landed', 'superseded')
         """,
         {

@@ -20,6 +20,9 @@ _CODED, _IDENTIFYING, _SPECIAL, _KEY, _OPERATIONAL = (
     Sensitivity.OPERATIONAL,
 )
 
+# An entry of a history, or of a bulk export's list of what is gone. People are not withdrawn by it: their tables do not know it.
+_DELETED = "(extra ->> '$.request.method') = 'DELETE'"
+
 _ID = Column(
     "id",
     "Logical id of the resource at the sending server",
@@ -153,6 +156,7 @@ ENCOUNTER = Table(
     key=("id",),
     version="last_updated",
     element="Encounter",
+    withdraws=_DELETED,
     columns=(
         *_RESOURCE,
         _status(
@@ -184,6 +188,7 @@ APPOINTMENT = Table(
     key=("id",),
     version="last_updated",
     element="Appointment",
+    withdraws=_DELETED,
     columns=(
         *_RESOURCE,
         _status(
@@ -217,6 +222,7 @@ CONDITION = Table(
     key=("id",),
     version="last_updated",
     element="Condition",
+    withdraws=_DELETED,
     columns=(
         *_RESOURCE,
         Column("clinical_status", "active, resolved...", Kind.JSON, _SPECIAL, path="$.clinicalStatus"),
@@ -239,6 +245,7 @@ OBSERVATION = Table(
     key=("id",),
     version="last_updated",
     element="Observation",
+    withdraws=_DELETED,
     columns=(
         *_RESOURCE,
         _status(
@@ -269,6 +276,7 @@ FLAG = Table(
     key=("id",),
     version="last_updated",
     element="Flag",
+    withdraws=_DELETED,
     columns=(
         *_RESOURCE,
         _status("active", "inactive", "entered-in-error"),
@@ -287,6 +295,7 @@ IMMUNIZATION = Table(
     key=("id",),
     version="last_updated",
     element="Immunization",
+    withdraws=_DELETED,
     columns=(
         *_RESOURCE,
         _status("completed", "entered-in-error", "not-done"),

@@ -1,7 +1,8 @@
-"""JSON objects: NDJSON lines, an array, an object that holds one array, or a FHIR Bundle. DuckDB parses them all.
+"""JSON objects: NDJSON lines, an array, an object that holds one array, or FHIR Bundles. DuckDB parses them all.
 
 References inside a Bundle (urn:uuid) are resolved. A line that is no JSON, or an object that says no type, is handed on with its
-problem and its content, and stops no other row. Resources of types that the feed does not use are counted and passed over.
+problem and its content, and stops no other row. Resources of types that the feed does not use are counted and passed over. An entry that
+deletes a resource is a row of the resource's table, where the table knows rows that withdraw; else it is handed on with its problem.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from connectors.readers.received import (
     Parsed,
     ReadableFile,
     UnreadableFile,
-    UnrecognisedFile,
     create_received,
     new_relation,
 )
@@ -28,12 +28,16 @@ from warehouse.quoting import literal
 
 # One resource with a scanned letter inside can be some megabytes; more than this is not a record.
 MAX_LINE = 32 * 1024 * 1024
-_ENTRIES = "$.entry[*]"
 # Members by which a server says that it has not answered, and values of those that say how it went.
 _FAULTS = frozenset({"error", "errors", "exception", "exceptions", "fault", "faults"})
 _OUTCOMES = {"success": (False,), "ok": (False,), "status": ("error", "fail", "failed", "failure")}
-# An entry without a resource is shown as it is, for it was received.
-_RESOURCE = "CASE WHEN json_type(line, '$.resource') = 'OBJECT' THEN json_extract(line, '$.resource') ELSE line END"
+# What is a Bundle beyond doubt. To look for the word first costs nearly nothing; to look into every line costs as much as reading it.
+_IS_BUNDLE = (
+    "ok AND contains(line, '\"Bundle\"') AND (line ->> '$.resourceType') = 'Bundle' "
+    "AND coalesce(json_type(line, '$.entry'), 'ARRAY') = 'ARRAY'"
+)
+# Encounter/7, its version, or the same as an absolute address; an address with a search in it names no resource.
+_NAMED = r"(?:^|/)([A-Z][A-Za-z]+)/([A-Za-z0-9.-]{1,64})(?:/_history/[^/?]+)?$"
 
 
 def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
@@ -43,6 +47,7 @@ def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
         _lines(file, objects)
     else:
         _document(feed, file, objects)
+    _open_bundles(file, objects)
     others = _pass_over_others(feed, file, objects)
     parsed = [_read_table(feed, file, objects, table) for table in feed.tables]
     _unusable(feed, file, objects, parsed[0])
@@ -52,30 +57,60 @@ def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
     return [replace(found[0], notes=others), *found[1:]]
 
 
+def _open_bundles(file: ReadableFile, objects: str) -> None:
+    """Puts what Bundles hold in their place, entry by entry, each with a number of its own; a Bundle can hold another.
+
+    An entry without a resource is shown as it is, for it was received. One that deletes a resource is shown under the type, id and time
+    of that.
+    """
+    named = f"regexp_extract(coalesce(entry ->> '$.request.url', ''), '{_NAMED}', ['type', 'id'])"
+    deletion = (
+        f"json_merge_patch(entry, json_object('resourceType', coalesce(nullif({named}.type, ''), entry ->> '$.resource.resourceType'), "
+        f"'id', coalesce(nullif({named}.id, ''), entry ->> '$.resource.id'), "
+        "'meta', json_object('lastUpdated', coalesce(entry ->> '$.response.lastModified', line ->> '$.timestamp', "
+        "line ->> '$.meta.lastUpdated'))))"
+    )
+    while file.con.execute(f"SELECT 1 FROM {objects} WHERE {_IS_BUNDLE} LIMIT 1").fetchone() is not None:
+        file.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE {objects.removeprefix('temp.')} AS "
+            "SELECT row_number() OVER (ORDER BY row_number, place) AS row_number, line, ok, deletes FROM ("
+            f"SELECT row_number, 0 AS place, line, ok, deletes FROM {objects} WHERE NOT ({_IS_BUNDLE}) UNION ALL "
+            "SELECT row_number, place, CASE WHEN deletes THEN "
+            f"{deletion} WHEN json_type(entry, '$.resource') = 'OBJECT' THEN entry -> '$.resource' ELSE entry END::VARCHAR, true, deletes "
+            "FROM (SELECT *, coalesce((entry ->> '$.request.method') = 'DELETE', false) AS deletes FROM ("
+            "SELECT row_number, line, unnest(json_extract(line, '$.entry[*]')) AS entry, "
+            f"generate_subscripts(json_extract(line, '$.entry[*]'), 1) AS place FROM {objects} WHERE {_IS_BUNDLE})))"
+        )
+
+
 def _pass_over_others(feed: Feed, file: ReadableFile, objects: str) -> tuple[str, ...]:
     """Takes out resources of types the feed has no table for, and says how many of which: a practice or a ward is no record of a child.
 
-    Raises UnrecognisedFile if there is nothing else.
+    Raises UnreadableFile if there is nothing else, and a server's fault among them.
     """
     elements = [table.element for table in feed.tables if table.element]
     if not elements:
         return ()
     other = (
         f"ok AND regexp_full_match(line ->> '$.resourceType', '[A-Z][A-Za-z]{{2,40}}') "
-        f"AND (line ->> '$.resourceType') NOT IN ({', '.join(literal(element) for element in elements)})"
+        f"AND (line ->> '$.resourceType') NOT IN ('Bundle', {', '.join(literal(element) for element in elements)})"
     )
     found = file.con.execute(
         f"SELECT line ->> '$.resourceType', count(*) FROM {objects} WHERE {other} GROUP BY 1 ORDER BY 1"
     ).fetchall()
     if not found:
         return ()
+    left = file.con.execute(f"SELECT 1 FROM {objects} WHERE NOT coalesce({other}, false) LIMIT 1").fetchone()
+    if left is None and "OperationOutcome" in dict(found):
+        outcomes = f"SELECT line FROM {objects} WHERE (line ->> '$.resourceType') = 'OperationOutcome'"
+        issues = [i for (line,) in file.con.execute(outcomes).fetchall() for i in _issues(json.loads(line))]
+        if any(issue.get("severity") in ("error", "fatal") for issue in issues):
+            raise _no_answer(file.name, issues)
     what = (
         ", ".join(f"{count:,} {kind}" for kind, count in found)
         + f": {feed.id} reads {', '.join(elements)}; kept and not used"
     )
     file.con.execute(f"DELETE FROM {objects} WHERE {other}")
-    if file.con.execute(f"SELECT 1 FROM {objects} LIMIT 1").fetchone() is None:
-        raise UnrecognisedFile(f"{file.name}: {what}")
     return (what,)
 
 
@@ -105,7 +140,7 @@ def _is_lines(file: ReadableFile) -> bool:
 def _lines(file: ReadableFile, objects: str) -> None:
     file.con.execute(
         f"CREATE TEMP TABLE {objects.removeprefix('temp.')} AS "
-        "SELECT row_number, line, json_valid(line) AS ok FROM ("
+        "SELECT row_number, line, json_valid(line) AS ok, false AS deletes FROM ("
         f"  SELECT row_number() OVER () AS row_number, line FROM read_csv({literal(file.location)}, header = false, "
         f"  auto_detect = false, delim = chr(1), quote = '', escape = '', max_line_size = {MAX_LINE}, null_padding = true, "
         "  ignore_errors = true, store_rejects = true, columns = {'line': 'VARCHAR'})"
@@ -132,7 +167,7 @@ def _line_by_line(file: ReadableFile, objects: str) -> None:
                 lines.append(shown(line.rstrip(b"\r\n")))
     file.con.register("lines_shown", pa.table({"row_number": numbers, "line": lines}))
     file.con.execute(
-        f"INSERT INTO {objects} SELECT row_number, line, json_valid(line) AND strlen(line) <= {MAX_LINE} FROM lines_shown"
+        f"INSERT INTO {objects} SELECT row_number, line, json_valid(line) AND strlen(line) <= {MAX_LINE}, false FROM lines_shown"
     )
     file.con.unregister("lines_shown")
 
@@ -165,10 +200,9 @@ def _document(feed: Feed, file: ReadableFile, objects: str) -> None:
         _object_by_object(file, objects, path, document)
         return
     rows = f"unnest(json_extract(?::JSON, {literal(path)}))" if path.endswith("]") else "?::JSON"
-    line = _RESOURCE if path == _ENTRIES else "line"
     file.con.execute(
         f"CREATE TEMP TABLE {objects.removeprefix('temp.')} AS "
-        f"SELECT row_number() OVER () AS row_number, ({line})::VARCHAR AS line, true AS ok FROM (SELECT {rows} AS line)",
+        f"SELECT row_number() OVER () AS row_number, line::VARCHAR AS line, true AS ok, false AS deletes FROM (SELECT {rows} AS line)",
         [text],
     )
 
@@ -176,27 +210,28 @@ def _document(feed: Feed, file: ReadableFile, objects: str) -> None:
 def _object_by_object(file: ReadableFile, objects: str, path: str, document: Any) -> None:
     """The same, for a document in which half a character (a lone surrogate) stands: it spoils its own object alone."""
     found: Any = [document]
-    if path == _ENTRIES:
-        found = [e.get("resource") or e if isinstance(e, dict) else e for e in document["entry"]]
+    if isinstance(document, dict) and document.get("resourceType") == "Bundle":
+        found = [{**document, "entry": [entry]} for entry in document.get("entry", [])]
     elif path.endswith("]"):
         found = document if isinstance(document, list) else document[path.split('"')[1]]
     lines = pa.table({"row_number": range(1, len(found) + 1), "line": [json.dumps(one) for one in found]})
     file.con.register("objects_shown", lines)
     file.con.execute(
-        f"CREATE TEMP TABLE {objects.removeprefix('temp.')} AS SELECT row_number, line, json_valid(line) AS ok FROM objects_shown"
+        f"CREATE TEMP TABLE {objects.removeprefix('temp.')} AS SELECT row_number, line, json_valid(line) AS ok, false AS deletes "
+        "FROM objects_shown"
     )
     file.con.unregister("objects_shown")
 
 
 def _path_to_rows(name: str, document: Any) -> str:
-    """Where in a document its rows are: a Bundle's resources, a list, the one list in an object, or the object itself."""
+    """Where in a document its rows are: a list, the one list in an object, or the object itself, which may be a Bundle."""
     if isinstance(document, list):
         return "$[*]"
     if isinstance(document, dict):
         if document.get("resourceType") == "Bundle":
             if not isinstance(document.get("entry", []), list):
                 raise UnreadableFile(f"{name}: a Bundle whose entry is no list; ask the agency to send it again")
-            return _ENTRIES
+            return "$"
         lists = [
             key
             for key, value in document.items()
@@ -211,13 +246,7 @@ def _path_to_rows(name: str, document: Any) -> str:
 def _refuse_no_answer(feed: Feed, name: str, document: dict[str, Any], path: str) -> None:
     """What a server says instead of records is no delivery of none: the file fails, and what was found is told, without values."""
     if document.get("resourceType") == "OperationOutcome":
-        issues = [issue for issue in document.get("issue") or [] if isinstance(issue, dict)]
-        codes = [f"{issue.get('severity')}: {issue.get('code')}" for issue in issues]
-        coded = ", ".join(dict.fromkeys(code for code in codes if re.fullmatch(r"[a-z]+: [a-z-]+", code)))
-        raise UnreadableFile(
-            f"{name}: an OperationOutcome{f' ({coded})' if coded else ''} instead of records; a Bundle or resources are expected. "
-            "The server refused or failed: have the extract run again, or ask for what its account may read"
-        )
+        raise _no_answer(name, _issues(document))
     faults = [
         key
         for key, value in document.items()
@@ -231,6 +260,19 @@ def _refuse_no_answer(feed: Feed, name: str, document: dict[str, Any], path: str
             f"{name}: says {', '.join(faults)} and holds no record (its members: {members}); a list of records is expected, empty "
             "if there are none. The system that made it failed: have the extract run again"
         )
+
+
+def _issues(outcome: dict[str, Any]) -> list[dict[str, Any]]:
+    return [issue for issue in outcome.get("issue") or [] if isinstance(issue, dict)]
+
+
+def _no_answer(name: str, issues: list[dict[str, Any]]) -> UnreadableFile:
+    codes = [f"{issue.get('severity')}: {issue.get('code')}" for issue in issues]
+    coded = ", ".join(dict.fromkeys(code for code in codes if re.fullmatch(r"[a-z]+: [a-z-]+", code)))
+    return UnreadableFile(
+        f"{name}: an OperationOutcome{f' ({coded})' if coded else ''} instead of records; a Bundle or resources are expected. "
+        "The server refused or failed: have the extract run again, or ask for what its account may read"
+    )
 
 
 def _resolved(text: str, bundle: dict[str, Any]) -> str:
@@ -258,6 +300,8 @@ def _read_table(feed: Feed, file: ReadableFile, objects: str, table: Table) -> P
     of_type = (
         f"(line ->> '$.resourceType') = {literal(table.element)}" if table.element else "json_type(line) = 'OBJECT'"
     )
+    if table.withdraws is None:
+        of_type += " AND NOT deletes"
     scalar_list = ", ".join(literal(paths[c.name]) for c in scalars)
     nested_list = ", ".join(literal(paths[c.name]) for c in nested)
     file.con.execute(f"""
@@ -276,8 +320,11 @@ def _read_table(feed: Feed, file: ReadableFile, objects: str, table: Table) -> P
 def _unusable(feed: Feed, file: ReadableFile, objects: str, first: Parsed) -> None:
     """Lines that are no JSON, or of a type without a table, with their content, so that they can be quarantined whole."""
     elements = [table.element for table in feed.tables if table.element]
+    withdrawing = [table.element for table in feed.tables if table.element and table.withdraws]
+    listed = {True: ", ".join(map(literal, withdrawing)) or "NULL", False: ", ".join(map(literal, elements))}
     typed = (
-        f"coalesce(line ->> '$.resourceType', '') NOT IN ({', '.join(literal(e) for e in elements)})"
+        f"CASE WHEN deletes THEN coalesce((line ->> '$.resourceType') NOT IN ({listed[True]}), true) "
+        f"ELSE coalesce(line ->> '$.resourceType', '') NOT IN ({listed[False]}) END"
         if elements
         else "json_type(line) <> 'OBJECT'"
     )
@@ -289,8 +336,9 @@ def _unusable(feed: Feed, file: ReadableFile, objects: str, first: Parsed) -> No
     """)
     file.con.execute(f"""
         INSERT INTO {first.relation} (row_number, _problem, _content)
-        SELECT row_number, 'row ' || row_number || CASE WHEN (line ->> '$.request.method') = 'DELETE'
-               THEN ': says that a record was deleted, which alone takes nothing back; what was wrong comes with status entered-in-error'
+        SELECT row_number, 'row ' || row_number || CASE WHEN deletes
+               THEN ': says that somebody was deleted, or not which record: nobody is taken out by that alone (a record out of use comes '
+                    || 'with active false, a merge with its link)'
                ELSE ': not a kind of record this feed uses (' || {literal(", ".join(elements) or "objects")} || ')' END
                || '; kept, and nothing was read from it', line
         FROM {objects} WHERE ok AND {typed}
