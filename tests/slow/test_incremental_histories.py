@@ -14,12 +14,11 @@ from tests.unit.test_identity import replay
 
 pytestmark = pytest.mark.slow
 
-# Every night of a council ends one history that began with it: 5 shares of 2 councils of 8 nights; TESSERA_COUNCILS=5 makes it 200.
-COUNCILS, NIGHTS = int(os.environ.get("TESSERA_COUNCILS", "2")), 8
+# Every night of a council ends one history that began with it: 10 councils of 8 nights; TESSERA_COUNCILS=25 makes it 200.
+COUNCILS, NIGHTS = int(os.environ.get("TESSERA_COUNCILS", "10")), 8
 
 
-@pytest.mark.parametrize("share", range(5))
-def test_nights_of_changes_leave_what_a_full_run_leaves(share: int) -> None:
+def test_nights_of_changes_leave_what_a_full_run_leaves() -> None:
     spared = []
 
     @settings(
@@ -29,7 +28,7 @@ def test_nights_of_changes_leave_what_a_full_run_leaves(share: int) -> None:
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.integers(0, 10_000).map(lambda seed: 5 * seed + share))
+    @given(st.integers(0, 50_000))
     def council(seed: int) -> None:
         issued: set[str] = set()
         for ran, left, full, con in live(seed, homes=16, nights=NIGHTS):
@@ -44,8 +43,4 @@ def test_nights_of_changes_leave_what_a_full_run_leaves(share: int) -> None:
 
     council()
     assert len(spared) >= COUNCILS * NIGHTS
-    # In a council of sixteen homes one change can reach most of it, and then all of it is decided again, as it should be.
-    others = [share for share in spared if share]
-    assert len(others) >= len(spared) / 5 and sum(others) / len(others) > 0.5, (
-        "most is not decided again, or this shows nothing"
-    )
+    assert sum(spared) / len(spared) > 0.5, "most of a council is not decided again, or this shows nothing"
