@@ -114,7 +114,7 @@ class Line:
 
     def use(self, settings: Settings) -> None:
         """Goes on with these sources and settings; a rebuild uses those of each night."""
-        self.settings, self.feeds = settings, settings.feeds()
+        self.settings, self.feeds, self.periods = settings, settings.feeds(), settings.periods()
 
     # --- the night ---------------------------------------------------------------------------------------------
 
@@ -561,6 +561,8 @@ class Line:
                 acts=self.quality_acts.listed(),
                 verdicts=self.signal_verdicts.all(),
                 asked=[(pair["record_id_a"], pair["record_id_b"]) for pair in self.questions_of_samples()],
+                periods=self.periods,
+                held=self.holds.subjects(),
             )
         except BaseException:
             with self.warehouse.transaction() as con:

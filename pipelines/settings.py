@@ -17,6 +17,7 @@ from connectors.contract import Feed
 from connectors.mapped.language import MappingError, UniqueKeys
 from connectors.registry import feeds, title, without_agency
 from connectors.rulebooks import book_year
+from warehouse.retention import Rule, load_rules
 
 
 class SettingsError(Exception):
@@ -202,6 +203,10 @@ class Settings(BaseModel):
     def feeds(self) -> dict[str, Feed]:
         """The configured feeds, in the order of tessera.yaml, each as this deployment overrides it."""
         return {name: self.feed(name) for name in self.sources}
+
+    def periods(self) -> tuple[Rule, ...]:
+        """How long what is kept, as this deployment overrides it. Raises RetentionError."""
+        return load_rules(self.base / self.retention if self.retention else None)
 
     def contacts(self) -> dict[str, str]:
         """To whom what fails in each feed is sent back: as the source says, else the agency by its title."""

@@ -18,11 +18,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypedDict
 
 import duckdb
 
-from warehouse import clerical_samples, engine, quality_acts, schema, signal_verdicts
+from warehouse import clerical_samples, engine, quality_acts, retention, schema, signal_verdicts
 from warehouse.access import Policy, PolicyError, load_policy
 from warehouse.keys import Keys
 from warehouse.quoting import literal
@@ -139,11 +140,14 @@ def publish(
     acts: Iterable[Mapping[str, Any]] = (),
     verdicts: Iterable[Mapping[str, Any]] = (),
     asked: Iterable[tuple[str, str]] = (),
+    periods: Iterable[retention.Rule] = (),
+    held: retention.Held = MappingProxyType({}),
 ) -> Publication:
     """Builds a mart for every role from the core as it is, then switches readers to all of them at once.
 
     `sealed`: pairs of records whose persons no view may show together. `acts`: what people did about what fails.
     `verdicts`: what people said of signals. `asked`: pairs of a clerical sample that wait for an answer.
+    `periods`: how long what is kept. `held`: persons and records that a legal hold is on.
     """
     if not _LOAD_ID.fullmatch(load_id):
         raise PublishError(f"load_id {load_id!r} cannot name a file; use letters, digits, '.', '_' and '-'")
@@ -157,7 +161,7 @@ def publish(
         _discard_all_but(marts_dir, policy, before)
     with _no_values_in_errors(), _cursor(warehouse) as con:
         _set_protection(con, keys, policy)
-        types = _prepare(con, load_id, feeds, sealed, acts, verdicts, asked)
+        types = _prepare(con, load_id, feeds, sealed, acts, verdicts, asked, periods, held)
         policy.check(_without_bookkeeping(types))
         _compute_shared_views(con, policy, types)
         files = {role: _build(con, marts_dir, keys, policy, role, version, types) for role in policy.roles}
@@ -312,6 +316,8 @@ def _prepare(
     acts: Iterable[Mapping[str, Any]],
     verdicts: Iterable[Mapping[str, Any]],
     asked: Iterable[tuple[str, str]],
+    periods: Iterable[retention.Rule],
+    held: retention.Held,
 ) -> dict[str, dict[str, str]]:
     """Makes the shared tables and, as mart_<view>, every view over them; returns view -> column -> type."""
     con.execute("SET VARIABLE published_load_id = ?", [load_id])
@@ -331,8 +337,10 @@ def _prepare(
     for name in _SHARED:
         sql = (_SQL / "publish" / f"{name}.sql").read_text(encoding="utf-8")
         con.execute(f"CREATE TEMP TABLE {name} AS {sql}")
-    if not con.execute("SELECT count(*) FROM published_night").fetchall()[0][0]:
+    night = con.execute("SELECT date FROM published_night").fetchone()
+    if night is None:
         raise PublishError(f"load {load_id!r} is not in the warehouse's nights; publish one that was run")
+    retention.make_table(con, periods, night[0], held)
     _raise_signals(con)
     types: dict[str, dict[str, str]] = {view.name: {} for view in views()}
     for view in views():

@@ -1,12 +1,13 @@
 """When what one source says of one person is due to go: declared periods (retention.yaml) held against the core.
 
-What lives here: reading the periods, and asking the core which records are past theirs. What must not: erasing (pipelines/erasing.py), and
-a period in code.
+What lives here: reading the periods, and asking the core which records are past theirs and which of those a hold stops. What must not:
+erasing (pipelines/erasing.py), placing holds (holds.py), and a period in code.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,13 @@ import duckdb
 import yaml
 
 RETENTION_PATH = Path(__file__).with_name("retention.yaml")
-_PERIODS = ("until_age", "after_death", "after_last_news", "forever")
+_PERIODS = {
+    "until_age": "until the age of {}",
+    "after_death": "{} years after a death",
+    "after_last_news": "at least {} years after the last news",
+    "forever": "for ever",
+}
+_NO_RULE = "no rule"
 _WORDS = {"agency", "feeds", "with_spans", "keep", "replaces", "source", "rationale"}
 
 
@@ -36,15 +43,26 @@ class Rule:
     source: str
     rationale: str
 
+    @property
+    def kept(self) -> str:
+        """The period in words."""
+        return "; ".join(words.format(self.keep[word]) for word, words in _PERIODS.items() if word in self.keep)
+
+    @property
+    def records(self) -> str:
+        """What it is for, in words: the agency, its feeds and kinds of span where it names some."""
+        return " ".join([self.agency, *self.feeds, *(f"[{kind}]" for kind in self.with_spans)])
+
 
 @dataclass(frozen=True)
 class Due:
-    """A record that is past its period: by which rule, since when."""
+    """A record that is past its period: by which rule, since when, and the holds that stop it."""
 
     record_id: str
     person_id: str
     rule: str
     due_on: dt.date
+    held_by: tuple[str, ...] = ()
 
 
 def load_rules(own: Path | None = None) -> tuple[Rule, ...]:
@@ -81,7 +99,7 @@ def _rule(name: str, said: dict[str, Any]) -> Rule:
         )
         if word not in _PERIODS or not fits:
             raise RetentionError(
-                f"retention: {name}: keep says {word}; allowed are whole years of {', '.join(_PERIODS[:3])}, or forever: true"
+                f"retention: {name}: keep says {word}; allowed are whole years of {', '.join(list(_PERIODS)[:3])}, or forever: true"
             )
     if not keep or not all(said.get(word) for word in ("agency", "source", "rationale")):
         raise RetentionError(f"retention: {name}: needs agency, keep, source and rationale")
@@ -91,38 +109,65 @@ def _rule(name: str, said: dict[str, Any]) -> Rule:
     )  # fmt: skip
 
 
-def due(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], today: dt.date) -> list[Due]:
+# A person_id of any time, or a record_id, with the numbers of the holds on it: Holds.subjects().
+Held = Mapping[str, Sequence[str]]
+
+
+def due(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], today: dt.date, held: Held) -> list[Due]:
     """Records past their period on that day, longest due first."""
-    _reckon(con, rules, today)
+    _reckon(con, rules, today, held)
     rows = con.execute(
-        "SELECT record_id, coalesce(person_id, ''), rule, due_on FROM temp.kept_until WHERE due_on <= ? ORDER BY due_on, record_id",
+        "SELECT record_id, coalesce(person_id, ''), rule, due_on, held_by FROM temp.kept_until WHERE due_on <= ? "
+        "ORDER BY due_on, record_id",
         [today],
     ).fetchall()
-    return [Due(*row) for row in rows]
+    return [Due(record, person, rule, due_on, tuple(held_by or ())) for record, person, rule, due_on, held_by in rows]
 
 
-def reckoning(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], today: dt.date) -> list[dict[str, Any]]:
-    """Per rule: records it decides on, how many are due, and how many within a year; counts only."""
-    _reckon(con, rules, today)
+def reckoning(
+    con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], today: dt.date, held: Held
+) -> list[dict[str, Any]]:
+    """Per rule, and for records without one: how many it decides on, are due, of those held, and due within a year; counts only."""
+    make_table(con, rules, today, held)
     cursor = con.execute(
-        "SELECT coalesce(rule, 'no rule') AS rule, count(*) AS records, count(*) FILTER (due_on <= $today) AS due, "
-        "count(*) FILTER (due_on > $today AND due_on <= $today + INTERVAL 1 YEAR) AS within_a_year "
-        "FROM temp.kept_until GROUP BY ALL ORDER BY ALL",
-        {"today": today},
+        "SELECT rule, records, due, held, within_a_year FROM temp.retention_reckoned WHERE records > 0 ORDER BY rule"
     )
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _reckon(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], today: dt.date) -> None:
-    """temp.kept_until: every record with the rule that decides on it and the day on which it is due; empty for never."""
+def make_table(con: duckdb.DuckDBPyConnection, rules: Iterable[Rule], today: dt.date, held: Held) -> None:
+    """Writes what comes of each rule into the temporary table retention_reckoned, rules that decide on no record included."""
+    _reckon(con, rules, today, held)
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE retention_reckoned AS
+        WITH counted AS (
+            SELECT
+                coalesce(rule, '{_NO_RULE}') AS rule, count(*) AS records, count(*) FILTER (due_on <= $today) AS due,
+                count(*) FILTER (due_on <= $today AND held_by IS NOT NULL) AS held,
+                count(*) FILTER (due_on > $today AND due_on <= $today + INTERVAL 1 YEAR) AS within_a_year
+            FROM temp.kept_until GROUP BY ALL
+        )
+        SELECT
+            rule, r.applies_to, r.kept, r.source, r.rationale, coalesce(c.records, 0) AS records, coalesce(c.due, 0) AS due,
+            coalesce(c.held, 0) AS held, coalesce(c.within_a_year, 0) AS within_a_year
+        FROM temp.retention_rule AS r FULL JOIN counted AS c USING (rule)
+        """,
+        {"today": today},
+    )
+
+
+def _reckon(con: duckdb.DuckDBPyConnection, rules: Iterable[Rule], today: dt.date, held: Held) -> None:
+    """temp.kept_until: every record with the rule that decides on it, the day on which it is due, empty for never, and what holds it."""
     con.execute(
         "CREATE OR REPLACE TEMP TABLE retention_rule (rule VARCHAR, agency VARCHAR, feeds VARCHAR[], with_spans VARCHAR[], "
-        "until_age INTEGER, after_death INTEGER, after_last_news INTEGER, forever BOOLEAN, replaces VARCHAR)"
+        "until_age INTEGER, after_death INTEGER, after_last_news INTEGER, forever BOOLEAN, replaces VARCHAR, "
+        "applies_to VARCHAR, kept VARCHAR, source VARCHAR, rationale VARCHAR)"
     )
-    con.executemany(
-        "INSERT INTO temp.retention_rule VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
+    for rule in rules:
+        con.execute(
+            "INSERT INTO temp.retention_rule VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 rule.name,
                 rule.agency,
@@ -130,9 +175,15 @@ def _reckon(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], today: dt.d
                 list(rule.with_spans),
                 *(rule.keep.get(word) for word in _PERIODS),
                 rule.replaces,
-            ]
-            for rule in rules
-        ],
+                rule.records,
+                rule.kept,
+                rule.source,
+                rule.rationale,
+            ],
+        )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE held_subject AS SELECT unnest(?::VARCHAR[]) AS subject, unnest(?::VARCHAR[][]) AS holds",
+        [list(held), [list(holds) for holds in held.values()]],
     )
     sql = (Path(__file__).with_name("sql") / "retention" / "kept_until.sql").read_text(encoding="utf-8")
     con.execute(f"CREATE OR REPLACE TEMP TABLE kept_until AS {sql}", {"today": today})

@@ -1,7 +1,8 @@
-"""Governance: who looked at whom and why, where a wrong link was served, who broke the glass, what was shared or refused, what is held,
-that there are seals, what was waived, who signed in, and the policy as published.
+"""Governance: who looked at whom and why, where a wrong link was served, who broke the glass, what was shared or refused, what is held and
+what is past its time, that there are seals, what was waived, who signed in, and the policy as published.
 
-No case content: the mart of this role has links and publications alone. Reading the record is a look as well, and is noted before.
+No case content: the mart of this role has links, publications and counts of what is due. Reading the record is a look as well, and is
+noted before.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _UNDONE = ("cannot_link", "stands")
     may=_ONLY,
     audits="nothing",
     menu="Governance",
-    hint="Who looked at whom and why, where a wrong link was served, broken glass, holds, seals, waivers, sign-ins, the policy.",
+    hint="Who looked at whom and why, where a wrong link was served, broken glass, time limits, holds, seals, waivers, the policy.",
 )
 def overview(visit: Visit) -> Response:
     return visit.page("governance/overview.html")
@@ -167,6 +168,14 @@ def holds(visit: Visit) -> Response:
     """What must not be erased, and what was let go of, newest first."""
     visit.look_at_log("console: legal holds", purpose="oversight of legal holds")
     return visit.page("governance/holds.html", holds=visit.deployment.holds.all()[::-1])
+
+
+@PAGES.get("/governance/retention", may=_ONLY, audits="looks")
+def retention(visit: Visit) -> Response:
+    """What is past its period, by rule, on the date of the load shown: counts. Who they are is asked where it can be erased."""
+    with visit.look("console: time limits", purpose="oversight of time limits") as mart:
+        periods = mart.rows("FROM retention ORDER BY due - held DESC, within_a_year DESC, rule")
+    return visit.page("governance/retention.html", periods=periods)
 
 
 @PAGES.get("/governance/seals", may=_ONLY, audits="looks")

@@ -181,12 +181,12 @@ def rules(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     rows = [
         {
             "rule": rule.name,
-            "for": " ".join([rule.agency, *rule.feeds, *(f"[{kind}]" for kind in rule.with_spans)]),
-            "keep": ", ".join(f"{word} {years}" for word, years in rule.keep.items()),
+            "for": rule.records,
+            "keep": rule.kept,
             "source": rule.source,
             "rationale": rule.rationale,
         }
-        for rule in _rules(config)
+        for rule in settings_of(config).periods()
     ]
     print_rows(rows, as_json)
 
@@ -207,23 +207,18 @@ def due(
     if persons and not purpose.strip():
         raise SettingsError("--purpose: say what the names are for; it is logged with the look")
     today = night_of(date, settings_of(config))
-    declared = _rules(config)
     with opened(config) as line:
-        found = retention.due(line.con, declared, today)
-        stopped = _held(line, found)
+        held = line.holds.subjects()
         if persons:
             line.access_log.asked_of_store(
                 "retention", utc_now(), who=account(), purpose=purpose, question="retention due"
             )
             rows = [
-                {**dataclasses.asdict(record), "held_by": ", ".join(stopped.get(record.record_id, []))}
-                for record in found
+                {**dataclasses.asdict(record), "held_by": ", ".join(record.held_by)}
+                for record in retention.due(line.con, line.periods, today, held)
             ]
         else:
-            by_rule = Counter(record.rule for record in found if record.record_id in stopped)
-            rows = [
-                {**row, "held": by_rule.get(row["rule"], 0)} for row in retention.reckoning(line.con, declared, today)
-            ]
+            rows = retention.reckoning(line.con, line.periods, today, held)
     print_rows(rows, as_json, empty="Nothing is due.")
 
 
@@ -241,35 +236,14 @@ def apply(
 
     today = night_of(date, settings_of(config))
     with opened(config) as line:
-        found = retention.due(line.con, _rules(config), today)
-        stopped = _held(line, found)
-    free = [record.record_id for record in found if record.record_id not in stopped]
-    if stopped:
-        out.print(f"{len(stopped)} of {len(found)} records that are due are held and stay.")
+        found = retention.due(line.con, line.periods, today, line.holds.subjects())
+    free = [record.record_id for record in found if not record.held_by]
+    if len(free) < len(found):
+        out.print(f"{len(found) - len(free)} of {len(found)} records that are due are held and stay.")
     if not free:
         out.print("Nothing is to be erased.")
         return
     _erase(config, free, reason, author, for_real, as_json)
-
-
-def _rules(config: Path) -> Any:
-    from warehouse.retention import load_rules
-
-    settings = settings_of(config)
-    return load_rules(settings.base / settings.retention if settings.retention else None)
-
-
-def _held(line: Any, found: list[Any]) -> dict[str, list[str]]:
-    """Of records that are due those that are held, themselves or with their person, and by which holds."""
-    from pipelines import erasing
-
-    holds = line.holds.subjects()
-    stopped = {}
-    for record in found if holds else ():
-        names = (record.record_id, *erasing.identifiers_of(line, [record.record_id]))
-        if by := sorted({hold for name in names for hold in holds.get(name, [])}):
-            stopped[record.record_id] = by
-    return stopped
 
 
 class Outcome(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 from tests.console.conftest import Desk
 from tests.integration.test_publish_story import AT_1, NIGHT_1, NIGHT_2
@@ -38,6 +39,16 @@ def test_looks_are_not_told_without_what_for(desk: Desk) -> None:
     )
     assert answer.status_code == 400 and "Enter what you look for" in answer.text and "must be a date" in answer.text
     assert desk.looks() == []
+
+
+def test_time_limits_are_shown_as_counts_with_where_each_is_from(desk: Desk) -> None:
+    page = desk.client("governance").get("/governance/retention").text
+    rows = [re.sub(r"<[^>]+>", "|", row) for row in re.findall(r"<tr>.*?</tr>", page, re.DOTALL)]
+    looked_after = next(row for row in rows if "social_care.looked_after" in row)
+    assert "until the age of 75; 15 years after a death" in looked_after and "regulation 50" in looked_after
+    assert re.findall(r"\|(\d+)\|", looked_after) == ["1", "0", "0", "0"]
+    assert "p-jo" not in page and "health.fhir:" not in page
+    assert desk.looks()[-1].question == "console: time limits"
 
 
 def test_of_a_seal_governance_sees_that_there_is_one(desk: Desk) -> None:

@@ -240,30 +240,51 @@ def test_what_is_due_follows_the_declared_periods(copied: Path) -> None:
     own.write_text(f"rules:\n  clinic: {{{rule}, keep: {{until_age: 12}}}}\n")
     with open_line(settings_of(copied), {}) as line:
         declared = retention.load_rules(own)
-        due = retention.due(line.con, declared, dt.date(2026, 11, 16))
+        due = retention.due(line.con, declared, dt.date(2026, 11, 16), {})
         assert [(found.record_id, found.rule, found.due_on) for found in due] == [
             ("clinic.list:clinic-zz17", "clinic", dt.date(2025, 3, 1)),
             ("clinic.list:clinic-ot19", "clinic", dt.date(2026, 1, 9)),
         ]
-        counts = retention.reckoning(line.con, declared, dt.date(2026, 11, 16))
+        counts = retention.reckoning(line.con, declared, dt.date(2026, 11, 16), {})
         assert [(row["rule"], row["records"], row["due"], row["within_a_year"]) for row in counts] == [
             ("clinic", 3, 2, 1),
             ("no rule", 3, 0, 0),
         ]
         # The last news is of October, later than the birthday.
         own.write_text(f"rules:\n  clinic: {{{rule}, keep: {{until_age: 12, after_last_news: 1}}}}\n")
-        assert retention.due(line.con, retention.load_rules(own), dt.date(2026, 11, 16)) == []
+        assert retention.due(line.con, retention.load_rules(own), dt.date(2026, 11, 16), {}) == []
     own.write_text(f"rules:\n  clinic: {{{rule}, keep: {{until_age: soon}}}}\n")
     with pytest.raises(retention.RetentionError, match="clinic: keep says until_age"):
         retention.load_rules(own)
+    settings = settings_of(copied).model_copy(update={"retention": own})
+    with pytest.raises(retention.RetentionError, match="clinic"), open_line(settings, {}):
+        pass
 
 
 def test_a_parent_is_not_due_at_the_age_at_which_a_child_is() -> None:
     born = {"kid": dt.date(2000, 5, 1), "mum": dt.date(1980, 5, 1)}
     con = world([{"feed": "health.fhir", "id": who, "dob": date} for who, date in born.items()])
     con.execute("INSERT INTO event (event_id, record_id, occurred_from) VALUES ('e', 'health.fhir:kid', '2012-01-01')")
-    due = retention.due(con, retention.load_rules(), dt.date(2026, 11, 16))
+    due = retention.due(con, retention.load_rules(), dt.date(2026, 11, 16), {})
     assert [(found.record_id, found.due_on) for found in due] == [("health.fhir:kid", dt.date(2025, 5, 1))]
+
+
+def test_a_hold_is_on_a_record_or_on_its_person_under_any_identifier_they_had() -> None:
+    con = world([{"feed": "health.fhir", "id": who, "dob": dt.date(2000, 5, 1)} for who in ("a", "b", "c", "free")])
+    con.execute(
+        "INSERT INTO event (event_id, record_id, occurred_from) SELECT record_id, record_id, '2012-01-01' FROM person_record"
+    )
+    con.execute("INSERT INTO person (person_id, resolves_to) VALUES ('P-B', NULL), ('P-C', NULL), ('P-OLD', 'P-C')")
+    con.execute("INSERT INTO link (person_id, record_id) VALUES ('P-B', 'health.fhir:b'), ('P-C', 'health.fhir:c')")
+    held = {"health.fhir:a": ["H-1"], "P-B": ["H-2"], "P-OLD": ["H-3", "H-2"], "P-C": ["H-3"], "P-NOBODY": ["H-4"]}
+    due = retention.due(con, retention.load_rules(), dt.date(2026, 11, 16), held)
+    assert {found.record_id[-1]: found.held_by for found in due if found.held_by} == {
+        "a": ("H-1",),
+        "b": ("H-2",),
+        "c": ("H-2", "H-3"),
+    }
+    counts = retention.reckoning(con, retention.load_rules(), dt.date(2026, 11, 16), held)
+    assert [(row["rule"], row["due"], row["held"]) for row in counts] == [("health", 4, 3)]
 
 
 def test_every_shipped_period_has_a_source_and_a_rationale() -> None:

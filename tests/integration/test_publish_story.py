@@ -25,6 +25,7 @@ from warehouse import publish as publishing
 from warehouse import query as querying
 from warehouse.engine import Warehouse
 from warehouse.keys import Keys, load_keys
+from warehouse.retention import load_rules
 
 NIGHT_1, NIGHT_2 = "2026-03-01", "2026-03-02"
 AT_1, AT_2 = dt.datetime(2026, 3, 1, 2, 0), dt.datetime(2026, 3, 2, 2, 0)
@@ -50,7 +51,8 @@ class Story:
     marts: Path
 
     def publish(self, load_id: str = NIGHT_2, keep: int = 7) -> publishing.Publication:
-        return publishing.publish(self.warehouse, self.marts, self.keys, load_id=load_id, keep=keep, feeds=FEEDS)
+        said = {"feeds": FEEDS, "periods": load_rules(), "held": {"p-jo": ["H-1"]}}
+        return publishing.publish(self.warehouse, self.marts, self.keys, load_id=load_id, keep=keep, **said)  # type: ignore[arg-type]
 
     def ask(self, role: str, sql: str, as_of: Any = None) -> list[dict[str, Any]]:
         con = querying.open_mart(self.marts, self.keys, role, as_of)

@@ -52,6 +52,7 @@ PAGES = {
         "/governance/trace",
         "/governance/break-glass",
         "/governance/disclosures",
+        "/governance/retention",
         "/governance/holds",
         "/governance/seals",
         "/governance/waivers",

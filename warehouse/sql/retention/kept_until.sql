@@ -1,5 +1,6 @@
--- kept_until: one row per record of a person: the rule that decides how long it is kept, and the day on which it is due.
--- The longest of the rules that are for a record counts; due_on is empty where it is never due.
+-- kept_until: one row per record of a person: the rule that decides how long it is kept, the day on which it is due, and what holds it.
+-- The longest of the rules that are for a record counts; due_on is empty where it is never due. A hold is on the record itself, or on its
+-- person under any identifier the person ever had.
 
 WITH news AS (
     SELECT record_id, min(heard) AS first_news, max(heard) AS last_news, list(DISTINCT kind) FILTER (kind IS NOT NULL) AS kinds
@@ -56,9 +57,23 @@ deciding AS (
     FROM applying AS a
     WHERE NOT EXISTS (SELECT 1 FROM applying AS b WHERE b.record_id = a.record_id AND b.replaces = a.rule)
     GROUP BY record_id
+),
+
+held AS (
+    SELECT record_id, list_sort(list_distinct(flatten(list(holds)))) AS held_by
+    FROM (
+        SELECT subject AS record_id, holds FROM temp.held_subject
+        UNION ALL
+        SELECT l.record_id, h.holds
+        FROM temp.held_subject AS h
+        INNER JOIN person AS p ON h.subject = p.person_id
+        INNER JOIN link AS l ON coalesce(p.resolves_to, p.person_id) = l.person_id AND l.unlinked_at IS NULL
+    )
+    GROUP BY record_id
 )
 
-SELECT d.record_id, l.person_id, c.rule, c.due_on
+SELECT d.record_id, l.person_id, c.rule, c.due_on, h.held_by
 FROM described AS d
 LEFT JOIN deciding AS c ON d.record_id = c.record_id
 LEFT JOIN link AS l ON d.record_id = l.record_id AND l.unlinked_at IS NULL
+LEFT JOIN held AS h ON d.record_id = h.record_id
