@@ -28,6 +28,8 @@ from statistics import median
 from typing import Any
 from urllib.parse import urlencode
 
+import pyotp
+
 from bench import hub
 from bench.isolated import run
 from bench.results import Result, Row
@@ -111,7 +113,7 @@ def drive(folder: Path, lasts: float, people: dict[str, int], *, publishes: bool
     """Starts the console over the hub, lets people work in it for so many seconds, and stops it."""
     mark = secrets.token_hex(3)  # who was here before has accounts of the same roles
     names = {f"{role}-{mark}-{number}": role for role, count in people.items() for number in range(count)}
-    run("bench.hub:accounts", folder=folder, roles=names, password=_PASSWORD)
+    app = run("bench.hub:accounts", folder=folder, roles=names, password=_PASSWORD)["app"]
     children = run("bench.hub:sample", folder=folder, number=500)["children"]
     port, found = _free_port(), Found()
     console = subprocess.Popen(
@@ -125,7 +127,7 @@ def drive(folder: Path, lasts: float, people: dict[str, int], *, publishes: bool
         visitors = [Visitor(name, role, port, children, found, stop) for name, role in names.items()]
         _wait_for(port)
         for visitor in visitors:
-            visitor.sign_in()
+            visitor.sign_in(app)
         before = _cpu(console.pid)
         threads = [threading.Thread(target=visitor.work) for visitor in visitors]
         if publishes:
@@ -166,9 +168,10 @@ class Visitor:
     def __post_init__(self) -> None:
         self.random = random.Random(self.name.partition("-")[0] + self.name.rpartition("-")[2])
 
-    def sign_in(self) -> None:
+    def sign_in(self, app: str) -> None:
         self._go("/sign-in", None)
-        status = self._go("/sign-in", {"name": self.name, "password": _PASSWORD})
+        self._go("/sign-in", {"name": self.name, "password": _PASSWORD})
+        status = self._go("/sign-in/code", {"code": pyotp.TOTP(app).now()})
         if status != 200 or "Sign out" not in self.page:
             raise RuntimeError(f"{self.name} could not sign in: {status}")
 

@@ -13,6 +13,8 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyotp
+
 from bench import people
 
 if TYPE_CHECKING:
@@ -93,7 +95,7 @@ def feeds() -> list[publishing.ConfiguredFeed]:
 
 
 def accounts(folder: str, roles: dict[str, str], password: str) -> dict[str, Any]:
-    """Makes accounts, by name their role, whose password is their own already."""
+    """Makes accounts, by name their role, as their owners leave them: a password of their own, and an app, all with the same key."""
     from console.accounts import Accounts
     from warehouse.keys import load_keys
     from warehouse.store import Store
@@ -101,10 +103,13 @@ def accounts(folder: str, roles: dict[str, str], password: str) -> dict[str, Any
     place = Path(folder)
     keys = load_keys(place / "tessera.keys", {})
     found = Accounts(Store(f"sqlite:///{place / 'decisions.sqlite'}"), keys.raw("decisions"))
-    now, first = dt.datetime.now(dt.UTC).replace(tzinfo=None), secrets.token_urlsafe(16)
+    now, first = dt.datetime.now(dt.UTC), secrets.token_urlsafe(16)
+    at, before, key = now.replace(tzinfo=None), now - dt.timedelta(hours=1), pyotp.random_base32()
     for name, role in roles.items():
-        found.change_password(found.add(name, [role], (), first, author="bench", at=now), first, password, at=now)
-    return {}
+        made = found.add(name, [role], (), first, author="bench", at=at)
+        made = found.change_password(made, first, password, at=at)
+        found.set_up_app(made, key, pyotp.TOTP(key).at(before), at=before.replace(tzinfo=None))
+    return {"app": key}
 
 
 def sample(folder: str, number: int) -> dict[str, Any]:

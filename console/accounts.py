@@ -1,8 +1,10 @@
-"""Who may sign in to the console, as which roles, by a password or at a provider; and what stands between a guesser and an account.
+"""Who may sign in to the console, as which roles, by a password and a code or at a provider; and what stands between a guesser and
+an account.
 
 Accounts are a journal: each row is an account as it was left by one change, sealed, and the newest counts. Whoever can write to the
-decisions store but has no key can make no account and give no role. What lives here: accounts, passwords, failed attempts. What must not:
-sessions (sessions.py), and what a role may see (warehouse/policy.yaml).
+decisions store but has no key can make no account and give no role. What lives here: accounts, passwords, the keys of authenticator apps,
+failed attempts. What must not: sessions (sessions.py), how a code is worked out (second_factor.py), and what a role may see
+(warehouse/policy.yaml).
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import secrets
 import threading
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
@@ -20,6 +23,7 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from console.second_factor import step_of
 from warehouse.journal import Journal
 from warehouse.keys import ROLES as MART_ROLES
 from warehouse.store import Cipher, Store, StoreError
@@ -60,6 +64,7 @@ class Account:
     generation: int = 0  # sessions of an earlier one are over
     openid: bool = False  # signs in at the identity provider, and by no password
     subject: str = field(default="", repr=False)  # whom the provider means by it, noted at the first sign-in there
+    app_key: str = field(default="", repr=False)  # of its owner's authenticator app; empty while none is set up
 
     def has(self, roles: Iterable[str]) -> bool:
         return any(role in self.roles for role in roles)
@@ -72,6 +77,7 @@ class Granted:
     roles: tuple[str, ...]
     agencies: tuple[str, ...] | None = None
     id_token: str = field(default="", repr=False)  # to end the session at the provider too
+    amr: tuple[str, ...] = ()  # by what they signed in there, as it says (RFC 8176)
 
     def of(self, account: Account) -> Account | None:
         """The account with what both it and the provider grant; None where that is nothing."""
@@ -110,7 +116,7 @@ class Accounts:
             sa.Column("at", sa.DateTime, nullable=False),
             sa.Column(
                 "what", sa.String(20), nullable=False
-            ),  # signed in, signed out, locked, password changed, refused
+            ),  # signed in, signed out, locked, wrong code, app set up, password changed, refused
             cipher=lambda _: self._cipher,
         )
         self._attempt = sa.Table(
@@ -118,6 +124,13 @@ class Accounts:
             store.metadata,
             sa.Column("account", sa.String(64), nullable=False, index=True),
             sa.Column("at", sa.DateTime, nullable=False, index=True),
+            sa.Column("attempt", sa.String(32)),  # its own name, by which it is taken back
+        )
+        self._used_code = sa.Table(
+            "console_used_code",
+            store.metadata,
+            sa.Column("app", sa.String(64), primary_key=True),
+            sa.Column("step", sa.Integer, nullable=False),  # the newest; none of it or before is taken again
         )
 
     def add(
@@ -147,16 +160,20 @@ class Accounts:
         account = Account(name, chosen, tuple(sorted(set(agencies))), **self._way_in(name, password))
         return self._write(account, author, at)
 
-    def reset(self, name: str, password: str | None, *, author: str, at: dt.datetime) -> Account:
+    def reset(
+        self, name: str, password: str | None, *, author: str, at: dt.datetime, second_factor: bool = False
+    ) -> Account:
         """Gives a new password, opens a disabled account again, ends its sessions and forgets its failed attempts.
 
-        None: from now on it signs in at the provider, and whoever does so first is whom it belongs to.
+        None: from now on it signs in at the provider, and whoever does so first is whom it belongs to. `second_factor`: forgets the
+        authenticator app as well, which its owner no longer has.
         """
         account = self._known(name)
         changed = replace(
             account,
             **self._way_in(account.name, password),
             subject="",
+            app_key="" if second_factor or password is None else account.app_key,
             disabled=False,
             generation=account.generation + 1,
         )
@@ -170,15 +187,27 @@ class Accounts:
 
     def change_password(self, account: Account, old: str, new: str, *, at: dt.datetime) -> Account:
         """By its owner. Ends all its sessions; raises AccountError where the old one is not right or the new one too weak."""
-        if not self._matches(account.password, old):
+        if not self.confirm(account, old, at):
             raise AccountError("That is not your present password.")
         if old == new:
             raise AccountError("The new password is the present one. Choose another.")
         changed = replace(
             account, password=self._hash(account.name, new), must_change=False, generation=account.generation + 1
         )
-        self.sign_ins.append([{"account": self.digest(account.name), "at": at, "what": "password changed"}])
+        self.note(account, "password changed", at)
         return self._write(changed, account.name, at)
+
+    def set_up_app(self, account: Account, key: str, code: str, *, at: dt.datetime) -> Account | None:
+        """Takes the app with this key for its second factor and ends all its sessions; None where the code is not one of that app.
+
+        Wrong codes are not counted: there is nothing to guess for somebody who was just shown the key.
+        """
+        if account.openid:
+            raise AccountError("You sign in elsewhere, and your second factor is kept there.")
+        if not self._take(account.name, key, code, at):
+            return None
+        self.note(account, "app set up", at)
+        return self._write(replace(account, app_key=key, generation=account.generation + 1), account.name, at)
 
     def find(self, name: str) -> Account | None:
         """The account of that name as it stands, disabled ones included."""
@@ -201,31 +230,42 @@ class Accounts:
     def sign_in(self, name: str, password: str, at: dt.datetime) -> Account | None:
         """The account, if the password is its own and it is neither disabled nor locked. An unknown name is answered as a wrong password.
 
-        Raises TooManyAttempts where this name, or all together, were tried too often.
+        Of an account with an authenticator app nobody is signed in before a code of it was taken (`prove`). Raises TooManyAttempts where
+        this name, or all together, were tried too often.
         """
         name = name.strip().lower()[:80]
-        digest = self.digest(name)
-        if self._failures(at - dt.timedelta(minutes=1)) >= FAILURES_PER_MINUTE:
-            raise TooManyAttempts
-        failures = self._failures(at - LOCKED_FOR, digest)
-        if failures >= FAILURES_TO_LOCK:
-            raise TooManyAttempts
-        # Noted before it is tried, so that guesses sent at once cannot all be tried before the first is counted.
-        with self._store.writing() as connection:
-            connection.execute(self._attempt.delete().where(self._attempt.c.at < at - dt.timedelta(days=1)))
-            connection.execute(self._attempt.insert().values(account=digest, at=at))
-        account = self.by_digest(digest)
+        attempt = self._attempt_at(name, at)
+        account = self.find(name)
         if account is not None and account.openid:  # answered as if there were none
             account = None
-        right = self._matches(self._nobody if account is None else account.password, password[:LONGEST_PASSWORD])
-        right = right and len(password) <= LONGEST_PASSWORD
+        right = self._matches(self._nobody if account is None else account.password, password)
         if account is None or not right or account.disabled:
-            if failures + 1 == FAILURES_TO_LOCK:
-                self.sign_ins.append([{"account": digest, "at": at, "what": "locked"}])
+            self._failed(name, "", at)
             return None
-        self._forget_failures(name)
-        self.note(account, "signed in", at)
+        if account.app_key:  # earlier failures still count: a code is not guessed by beginning anew with the password
+            self._take_back(attempt)
+        else:
+            self._forget_failures(name)
+            self.note(account, "signed in", at)
         return account
+
+    def prove(self, account: Account, code: str, at: dt.datetime) -> bool:
+        """Whether the code is one of the account's app, and is taken for the first time. Wrong ones count as wrong passwords do."""
+        self._attempt_at(account.name, at)
+        if not self._take(account.name, account.app_key, code, at):
+            self._failed(account.name, "wrong code", at)
+            return False
+        self._forget_failures(account.name)
+        return True
+
+    def confirm(self, account: Account, password: str, at: dt.datetime) -> bool:
+        """Whether whoever is signed in knows the password, asked again. Wrong ones count as at the sign-in."""
+        attempt = self._attempt_at(account.name, at)
+        if not self._matches(account.password, password):
+            self._failed(account.name, "", at)
+            return False
+        self._take_back(attempt)
+        return True
 
     def _way_in(self, name: str, password: str | None) -> dict[str, Any]:
         hashed = "" if password is None else self._hash(name, password)
@@ -287,9 +327,52 @@ class Accounts:
     def _matches(self, hashed: str, password: str) -> bool:
         with self._hashing:
             try:
-                return self._hasher.verify(hashed, password)
+                return self._hasher.verify(hashed, password[:LONGEST_PASSWORD]) and len(password) <= LONGEST_PASSWORD
             except (VerificationError, InvalidHashError):
                 return False
+
+    # Codes
+
+    def _take(self, name: str, key: str, code: str, at: dt.datetime) -> bool:
+        """Whether the code is one of the key's and newer than any that was taken, which it then is."""
+        step = step_of(key, code, at) if key else None
+        if step is None:
+            return False
+        table, app = self._used_code, self.digest(f"{name}\0{key}")
+        try:
+            with self._store.writing() as connection:
+                connection.execute(table.delete().where(table.c.app == app, table.c.step < step))
+                connection.execute(table.insert().values(app=app, step=step))
+        except sa.exc.IntegrityError:
+            return False
+        return True
+
+    # Attempts
+
+    def _attempt_at(self, name: str, at: dt.datetime) -> str:
+        """Notes an attempt before it is made, so that guesses sent at once cannot all be tried before the first is counted."""
+        digest, attempt = self.digest(name), secrets.token_hex(16)
+        with self._store.writing() as connection:
+            if self._failures(connection, at - dt.timedelta(minutes=1)) >= FAILURES_PER_MINUTE:
+                raise TooManyAttempts
+            if self._failures(connection, at - LOCKED_FOR, digest) >= FAILURES_TO_LOCK:
+                raise TooManyAttempts
+            connection.execute(self._attempt.delete().where(self._attempt.c.at < at - dt.timedelta(days=1)))
+            connection.execute(self._attempt.insert().values(account=digest, at=at, attempt=attempt))
+        return attempt
+
+    def _failed(self, name: str, what: str, at: dt.datetime) -> None:
+        """What is kept of an attempt that failed: what it was, and that the name is locked by it."""
+        digest = self.digest(name)
+        with self._store.engine().connect() as connection:
+            is_last = self._failures(connection, at - LOCKED_FOR, digest) >= FAILURES_TO_LOCK
+        said = [one for one in (what, "locked" if is_last else "") if one]
+        if said:
+            self.sign_ins.append([{"account": digest, "at": at, "what": one} for one in said])
+
+    def _take_back(self, attempt: str) -> None:
+        with self._store.writing() as connection:
+            connection.execute(self._attempt.delete().where(self._attempt.c.attempt == attempt))
 
     # The store
 
@@ -312,12 +395,11 @@ class Accounts:
             raise StoreError("an account in the decisions store is not as it was written; run tessera audit verify")
         return account
 
-    def _failures(self, since: dt.datetime, digest: str | None = None) -> int:
+    def _failures(self, connection: sa.Connection, since: dt.datetime, digest: str | None = None) -> int:
         select = sa.select(sa.func.count()).select_from(self._attempt).where(self._attempt.c.at > since)
         if digest is not None:
             select = select.where(self._attempt.c.account == digest)
-        with self._store.engine().connect() as connection:
-            return int(connection.execute(select).scalar_one())
+        return int(connection.execute(select).scalar_one())
 
     def _forget_failures(self, name: str) -> None:
         with self._store.writing() as connection:

@@ -50,6 +50,7 @@ class Deployment:
     models_dir: Path = Path("models")  # versions of the linkage model beside the shipped one
     feeds: Mapping[str, Feed] = field(default_factory=declared_feeds)  # those configured, with their options
     openid: OpenId | None = None  # the identity provider, where there is one
+    password_alone: frozenset[str] = frozenset()  # roles that need no second factor
     written_here: frozenset[str] = frozenset()  # feeds whose extracts are what people write in the console
 
     @property
@@ -87,7 +88,7 @@ class Deployment:
 
     @cached_property
     def sessions(self) -> Sessions:
-        return Sessions(self.store, self.keys.raw("decisions"), self.accounts)
+        return Sessions(self.store, self.keys.raw("decisions"), self.accounts, self.password_alone)
 
     @cached_property
     def provider(self) -> Provider | None:

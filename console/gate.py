@@ -21,6 +21,7 @@ from starlette.responses import RedirectResponse, Response
 from console.accounts import AccountError, TooManyAttempts
 from console.deployment import Deployment
 from console.routes import ANYBODY, Route
+from console.sessions import Due
 from console.visit import Refused, Visit
 from warehouse.engine import WarehouseError
 from warehouse.keys import KeyFileError
@@ -40,6 +41,10 @@ SIGNED_OUT = Refused(
     "You were away too long, or signed out elsewhere. Nothing was changed.",
     "Sign in and send it again.",
 )
+
+
+# Where somebody is led who is signing in and has this yet to do.
+WHERE_DUE: dict[Due, str] = {"code": "/sign-in/code", "password": "/password", "app": "/second-factor"}
 
 
 def cookie_name(name: str, *, is_https: bool) -> str:
@@ -108,18 +113,18 @@ def _let_in(route: Route, request: Request, body: bytes, deployment: Deployment,
     token = session.token if session else before
     visit = Visit(deployment, request, route, templates, token, session, form)
     if route.may != ANYBODY:
+        back = "" if request.url.path == "/" or route.method == "POST" else f"?next={quote(request.url.path)}"
         if session is None:
             if route.method == "POST":
                 raise SIGNED_OUT
-            back = "" if request.url.path == "/" else f"?next={quote(request.url.path)}"
             return RedirectResponse(f"/sign-in{back}", 303)
         if not session.account.has(route.may):
             log.warning("refused: a role on %s", route.path)
             raise Refused(
                 403, "This page is not for your role", "If you need it for your work, ask whoever gives accounts."
             )
-        if session.account.must_change and not route.with_old_password:
-            return RedirectResponse("/password", 303)
+        if session.due is not None and session.due not in route.while_due:
+            return RedirectResponse(WHERE_DUE[session.due] + (back if session.due == "code" else ""), 303)
     if route.method == "POST":
         given = form.get("form_token", "")
         if not deployment.sessions.is_form_token(token, given):

@@ -84,6 +84,12 @@ def _within(token: Mapping[str, Any], path: str) -> Any:
     return found
 
 
+def _methods(token: Mapping[str, Any]) -> tuple[str, ...]:
+    """By what somebody signed in, as the token says (`amr`); nothing where it does not say so as OpenID Connect has it."""
+    said = token.get("amr")
+    return tuple(one for one in said if isinstance(one, str)) if isinstance(said, list) else ()
+
+
 @dataclass(frozen=True)
 class OpenId:
     """What a deployment says of its provider. `acr`, `amr`: the token must have one of them, where there are any."""
@@ -163,6 +169,7 @@ class Provider:
             self.said.roles.meant(claims),
             None if self.said.agencies is None else self.said.agencies.meant(claims),
             str(tokens["id_token"]),
+            _methods(claims),
         )
         return Came(name, str(claims["sub"]), granted, way["onward"])
 
@@ -196,10 +203,9 @@ class Provider:
             claims.validate(now=int(self._clock().replace(tzinfo=dt.UTC).timestamp()), leeway=CLOCKS_DIFFER)
         except (JoseError, ValueError) as error:
             raise NotSignedIn(f"the ID token does not hold ({type(error).__name__})") from None
-        methods = claims.get("amr") or []
         if self.said.acr and claims.get("acr") not in self.said.acr:
             raise NotSignedIn("the provider signed them in more weakly than asked (acr)")
-        if self.said.amr and not any(method in self.said.amr for method in methods):
+        if self.said.amr and not any(method in self.said.amr for method in _methods(claims)):
             raise NotSignedIn("the provider signed them in more weakly than asked (amr)")
         return claims
 

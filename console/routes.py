@@ -17,6 +17,8 @@ from console.accounts import ROLES
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from console.sessions import Due
+
 Handler = Callable[..., "Response"]
 
 # looks: reads a mart or the access log, and has noted the look before it shows anything.
@@ -34,7 +36,9 @@ class UndeclaredRouteError(Exception):
 
 @dataclass(frozen=True)
 class Route:
-    """One page or action. `once`: a form of it that is sent twice is refused the second time. `menu`: its entry, if it has one."""
+    """One page or action. `once`: a form of it that is sent twice is refused the second time. `menu`: its entry, if it has one.
+    `while_due`: what may still be due of whoever is signing in; a page that says nothing is theirs when nothing is.
+    """
 
     path: str
     method: Literal["GET", "POST"]
@@ -44,7 +48,7 @@ class Route:
     once: bool = False
     menu: str = ""
     hint: str = ""
-    with_old_password: bool = False  # also while a new password is due
+    while_due: tuple[Due, ...] = ()
 
     def __post_init__(self) -> None:
         where = f"{self.method} {self.path}"
@@ -70,24 +74,22 @@ class Pages:
         audits: Audits,
         menu: str = "",
         hint: str = "",
-        with_old_password: bool = False,
+        while_due: tuple[Due, ...] = (),
     ) -> Callable[[Handler], Handler]:
         def declare(handler: Handler) -> Handler:
-            route = Route(path, "GET", handler, may, audits, menu=menu, hint=hint, with_old_password=with_old_password)
+            route = Route(path, "GET", handler, may, audits, menu=menu, hint=hint, while_due=while_due)
             self.routes.append(route)
             return handler
 
         return declare
 
     def post(
-        self, path: str, *, may: tuple[str, ...], audits: Audits, once: bool = True, with_old_password: bool = False
+        self, path: str, *, may: tuple[str, ...], audits: Audits, once: bool = True, while_due: tuple[Due, ...] = ()
     ) -> Callable[[Handler], Handler]:
         """An action. `once=False` where sending it again is harmless, as a search is."""
 
         def declare(handler: Handler) -> Handler:
-            self.routes.append(
-                Route(path, "POST", handler, may, audits, once=once, with_old_password=with_old_password)
-            )
+            self.routes.append(Route(path, "POST", handler, may, audits, once=once, while_due=while_due))
             return handler
 
         return declare

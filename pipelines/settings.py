@@ -88,12 +88,16 @@ class OpenIdConnect(BaseModel):
     @field_validator("roles")
     @classmethod
     def _of_ours(cls, roles: ClaimMapping) -> ClaimMapping:
-        from console.accounts import ROLES
-
-        unknown = sorted(set(roles.values.values()) - set(ROLES))
-        if unknown:
-            raise ValueError(f"there is no role {', '.join(unknown)}; there are {', '.join(ROLES)}")
+        _check_roles(roles.values.values())
         return roles
+
+
+def _check_roles(named: Iterable[str]) -> None:
+    from console.accounts import ROLES
+
+    unknown = sorted(set(named) - set(ROLES))
+    if unknown:
+        raise ValueError(f"there is no role {', '.join(unknown)}; there are {', '.join(ROLES)}")
 
 
 class LinkageThresholds(BaseModel):
@@ -168,9 +172,21 @@ class Settings(BaseModel):
     openid: OpenIdConnect | None = Field(
         default=None, description="Identity provider for the console, if there is one; see below"
     )
+    password_alone: list[str] = Field(
+        default=[],
+        description="Roles for which a password is enough in the console, such as contributor; an account of several roles only "
+        "where it is enough for each. By default everybody who signs in with a password needs an authenticator app as well",
+    )
     schedule: str = Field(default="0 2 * * *", description="When Dagster runs the night, as a cron line")
     timezone: str = Field(default="Europe/London", description="Time zone of the schedule and of Dagster's nights")
     base: Path = Field(default=Path(), description="Folder of tessera.yaml; set when it is read")
+
+    @field_validator("password_alone")
+    @classmethod
+    def _of_ours(cls, roles: list[str]) -> list[str]:
+        if roles:
+            _check_roles(roles)
+        return roles
 
     @property
     def core_path(self) -> Path:

@@ -1,4 +1,4 @@
-"""Signing in, with a password or at an identity provider, and out, and changing one's password."""
+"""Signing in, with a password and a code or at an identity provider, and out; one's password, and one's authenticator app."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import re
 
 from starlette.responses import Response
 
-from console.accounts import FAILURES_TO_LOCK, LONGEST_PASSWORD, SHORTEST_PASSWORD, AccountError
+from console.accounts import FAILURES_TO_LOCK, LONGEST_PASSWORD, SHORTEST_PASSWORD, Account, AccountError
 from console.gate import begin_session, end_session, forget_the_way, kept_on_the_way, send_away
 from console.openid import LONGEST_WAY, NotSignedIn, Provider, ProviderError
 from console.routes import ANYBODY, SIGNED_IN, Pages
+from console.second_factor import in_fours, picture, step_of
+from console.sessions import CODE, PASSWORD, Session
 from console.visit import Refused, Visit, not_found
 
 log = logging.getLogger("tessera.console")
@@ -20,6 +22,12 @@ PAGES = Pages()
 
 # A path of ours, to go on to after signing in: never another site's address, however it is written.
 _OWN_PATH = re.compile(r"/[A-Za-z0-9_.:-]+(/[A-Za-z0-9_.:-]+)*")
+
+_NOT_TAKEN = (
+    "That code is not one of now, or was used already. Wait for the next one. "
+    "If it is refused too, let your telephone set its clock by itself"
+)
+_NOT_YOURS = "That is not your present password"
 
 
 @PAGES.get("/sign-in", may=ANYBODY, audits="nothing")
@@ -42,12 +50,28 @@ def begin(visit: Visit) -> Response:
     if account is None:
         visit.faults["name"] = "This name and password do not belong together"
         return _page(visit, onward, name, 400)
-    if visit.session is not None:
-        visit.deployment.sessions.end(visit.session.token)
-    session = visit.deployment.sessions.begin(account, visit.now)
-    response = visit.go(onward if _OWN_PATH.fullmatch(onward) else "/")
-    begin_session(response, visit.deployment, session.token)
-    return response
+    onward = onward if _OWN_PATH.fullmatch(onward) else "/"
+    # With an app nothing but the next page is theirs yet.
+    return _go_on(visit, account, (PASSWORD,), f"/sign-in/code?next={onward}" if account.app_key else onward)
+
+
+@PAGES.get("/sign-in/code", may=SIGNED_IN, audits="nothing", while_due=("code",))
+def code(visit: Visit) -> Response:
+    return _code_page(visit, visit.query("next")) if _session(visit).due == "code" else visit.go("/")
+
+
+@PAGES.post("/sign-in/code", may=SIGNED_IN, audits="acts", once=False, while_due=("code",))
+def prove(visit: Visit) -> Response:
+    onward = visit.form.get("next", "")
+    if _session(visit).due != "code":
+        return visit.go("/")
+    given = visit.text("code", "the code that your app shows", longest=40)
+    if not visit.faults and not visit.deployment.accounts.prove(visit.account, given, visit.now):
+        visit.faults["code"] = _NOT_TAKEN
+    if visit.faults:
+        return _code_page(visit, onward, 400)
+    visit.deployment.accounts.note(visit.account, "signed in, code", visit.now)
+    return _go_on(visit, visit.account, (PASSWORD, CODE), onward if _OWN_PATH.fullmatch(onward) else "/")
 
 
 @PAGES.post("/sign-in/provider", may=ANYBODY, audits="acts", once=False)
@@ -94,14 +118,14 @@ def come_from_provider(visit: Visit) -> Response:
         )
     if visit.session is not None:
         deployment.sessions.end(visit.session.token)
-    session = deployment.sessions.begin(account, visit.now, came.granted)
+    session = deployment.sessions.begin(account, visit.now, granted=came.granted)
     response = visit.page("signing_in/going_on.html", to=came.onward, where="")
     begin_session(response, deployment, session.token)
     forget_the_way(response, deployment)
     return response
 
 
-@PAGES.post("/sign-out", may=SIGNED_IN, audits="acts", once=False, with_old_password=True)
+@PAGES.post("/sign-out", may=SIGNED_IN, audits="acts", once=False, while_due=("code", "password", "app"))
 def end(visit: Visit) -> Response:
     visit.deployment.sessions.end(visit.token)
     visit.deployment.accounts.note(visit.account, "signed out", visit.now)
@@ -113,12 +137,12 @@ def end(visit: Visit) -> Response:
     return response
 
 
-@PAGES.get("/password", may=SIGNED_IN, audits="nothing", with_old_password=True)
+@PAGES.get("/password", may=SIGNED_IN, audits="nothing", while_due=("password",))
 def password(visit: Visit) -> Response:
     return visit.page("signing_in/password.html", shortest=SHORTEST_PASSWORD)
 
 
-@PAGES.post("/password", may=SIGNED_IN, audits="acts", with_old_password=True)
+@PAGES.post("/password", may=SIGNED_IN, audits="acts", while_due=("password",))
 def change_password(visit: Visit) -> Response:
     old, new, again = (visit.form.get(name, "") for name in ("old", "new", "again"))
     if new != again:
@@ -130,8 +154,67 @@ def change_password(visit: Visit) -> Response:
             visit.faults["old" if "present password." in str(error) else "new"] = str(error)
     if visit.faults:
         return visit.page("signing_in/password.html", 400, shortest=SHORTEST_PASSWORD)
-    session = visit.deployment.sessions.begin(account, visit.now)
-    response = visit.go("/")
+    return _go_on(visit, account, _session(visit).amr, "/")
+
+
+# The authenticator app
+
+
+@PAGES.get("/second-factor", may=SIGNED_IN, audits="nothing", while_due=("app",))
+def app(visit: Visit) -> Response:
+    return _app_page(visit)
+
+
+@PAGES.post("/second-factor", may=SIGNED_IN, audits="acts", while_due=("app",))
+def set_up_app(visit: Visit) -> Response:
+    """Whoever is only now signing in has just given the password; of others everything is asked again, as at a sign-in."""
+    accounts, session = visit.deployment.accounts, _session(visit)
+    key = visit.deployment.sessions.key_for_app(session)
+    given = visit.text("code", "the code that the app shows", longest=40)
+    former = ""
+    if given and step_of(key, given, visit.now) is None:  # before a code of the present app is used up
+        visit.faults["code"] = _NOT_TAKEN
+    if session.due is None:
+        former = visit.text("former", "a code of your present app", longest=40) if visit.account.app_key else ""
+        if not visit.faults and not accounts.confirm(visit.account, visit.form.get("password", ""), visit.now):
+            visit.faults["password"] = _NOT_YOURS
+    if former and not visit.faults and not accounts.prove(visit.account, former, visit.now):
+        visit.faults["former"] = _NOT_TAKEN
+    if visit.faults:
+        return _app_page(visit, 400)
+    account = accounts.set_up_app(visit.account, key, given, at=visit.now)
+    if account is None:
+        visit.faults["code"] = _NOT_TAKEN
+        return _app_page(visit, 400)
+    return _go_on(visit, account, (PASSWORD, CODE), "/")
+
+
+def _app_page(visit: Visit, status: int = 200) -> Response:
+    key = visit.deployment.sessions.key_for_app(_session(visit))
+    return visit.page(
+        "signing_in/app.html",
+        status,
+        key=in_fours(key),
+        picture=picture(key, visit.account.name),
+        due=_session(visit).due,
+    )
+
+
+def _code_page(visit: Visit, onward: str, status: int = 200) -> Response:
+    return visit.page("signing_in/code.html", status, next=onward)
+
+
+def _session(visit: Visit) -> Session:
+    assert visit.session is not None, "only a page for signed-in people asks for their session"
+    return visit.session
+
+
+def _go_on(visit: Visit, account: Account, amr: tuple[str, ...], onward: str) -> Response:
+    """On with a new session: whatever was proved, the token is one that nobody had before."""
+    if visit.session is not None:
+        visit.deployment.sessions.end(visit.session.token)
+    session = visit.deployment.sessions.begin(account, visit.now, amr)
+    response = visit.go(onward)
     begin_session(response, visit.deployment, session.token)
     return response
 

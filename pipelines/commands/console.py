@@ -66,7 +66,7 @@ def add(
     openid: AtProvider = False,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
-    """Makes an account. Its first password is asked for, and its owner changes it at the first sign-in."""
+    """Makes an account. Its first password is asked for; at the first sign-in its owner changes it and sets up an authenticator app."""
     from warehouse.access_log import account as whoever_runs_this
 
     accounts = _deployment(config).accounts
@@ -84,7 +84,11 @@ def list_accounts(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> N
             "name": account.name,
             "roles": ", ".join(account.roles),
             "agencies": ", ".join(account.agencies) or "all",
-            "signs_in": "at the provider" if account.openid else "with a password",
+            "signs_in": "at the provider"
+            if account.openid
+            else "with a password and a code"
+            if account.app_key
+            else "with a password",
             "state": "disabled" if account.disabled else "password to be changed" if account.must_change else "open",
         }
         for account in _deployment(config).accounts.all()
@@ -105,19 +109,28 @@ def disable(name: Annotated[str, typer.Argument(help="The account.")], config: C
 def reset(
     name: Annotated[str, typer.Argument(help="The account.")],
     openid: AtProvider = False,
+    second_factor: Annotated[
+        bool,
+        typer.Option(
+            "--second-factor",
+            help="Forgets their authenticator app too, which they have lost; first make sure that it is them who ask.",
+        ),
+    ] = False,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Gives a new password to be changed at the next sign-in; opens the account if it was locked or disabled."""
     from warehouse.access_log import account as whoever_runs_this
 
     accounts = _deployment(config).accounts
-    accounts.reset(name.lower(), None if openid else _password(), author=whoever_runs_this(), at=utc_now())
+    password = None if openid else _password()
+    accounts.reset(name.lower(), password, author=whoever_runs_this(), at=utc_now(), second_factor=second_factor)
     if openid:
         out.print(
             f"{plain(name)} signs in at the identity provider, and belongs to whoever does so first under that name."
         )
     else:
-        out.print(f"{plain(name)} has a new password, and changes it at the next sign-in.")
+        then = " and sets up an authenticator app anew" if second_factor else ""
+        out.print(f"{plain(name)} has a new password, and changes it{then} at the next sign-in.")
 
 
 def _password() -> str:
@@ -147,6 +160,7 @@ def _deployment(config: Path, address: str = "http://127.0.0.1:8000") -> Deploym
         models_dir=settings.models_path,
         feeds={name: settings.feed(name) for name in settings.sources},
         openid=_openid(settings, os.environ),
+        password_alone=frozenset(settings.password_alone),
         written_here=frozenset(name for name, source in settings.sources.items() if source.location == CONSOLE),
     )
 

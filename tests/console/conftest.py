@@ -15,16 +15,37 @@ from typing import Any
 
 import anyio.from_thread
 import httpx
+import pyotp
 import pytest
 
-from console.accounts import Accounts
+from console.accounts import Account, Accounts
 from console.app import make_app
 from console.deployment import Deployment
+from console.second_factor import key_of
+from console.sessions import CODE
+from console.sessions import PASSWORD as PROVED_PASSWORD
 from tests.integration.test_publish_story import AT_1, NIGHT_1, NIGHT_2, Story, tell
 from warehouse.store import Store
 
 PASSWORD = "three unusual words"
+APP = key_of(b"of the authenticator")  # everybody's here
+BOTH = (PROVED_PASSWORD, CODE)
 _TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
+
+
+def code(at: dt.datetime) -> str:
+    """What everybody's app shows."""
+    return pyotp.TOTP(APP).at(at.replace(tzinfo=dt.UTC))
+
+
+def own(accounts: Accounts, name: str, roles: tuple[str, ...], agencies: tuple[str, ...], at: dt.datetime) -> Account:
+    """An account as its owner leaves it after the first sign-in: a password of their own, and an app."""
+    made = accounts.add(name, roles, agencies, PASSWORD + "!", author="test", at=at)
+    made = accounts.change_password(made, PASSWORD + "!", PASSWORD, at=at)
+    before = at - dt.timedelta(hours=1)  # the codes of now are still to be used
+    account = accounts.set_up_app(made, APP, code(before), at=before)
+    assert account is not None
+    return account
 
 
 class Client:
@@ -72,10 +93,9 @@ class Desk:
         self.now[0] += dt.timedelta(**passed)
 
     def account(self, *roles: str, name: str = "", agencies: tuple[str, ...] = ()) -> str:
-        """Makes an account whose password is its own already; its name."""
+        """Makes an account whose password is its own already, with an app; its name."""
         name = name or "-and-".join(roles)
-        made = self.deployment.accounts.add(name, roles, agencies, PASSWORD + "!", author="test", at=self.now[0])
-        self.deployment.accounts.change_password(made, PASSWORD + "!", PASSWORD, at=self.now[0])
+        own(self.deployment.accounts, name, roles, agencies, self.now[0])
         return name
 
     def browser(self) -> Client:
@@ -97,9 +117,21 @@ class Desk:
         account = self.deployment.accounts.find(name)
         assert account is not None
         client = self.browser()
-        session = self.deployment.sessions.begin(account, self.now[0])
+        session = self.deployment.sessions.begin(account, self.now[0], BOTH)
         client.cookies.set("tessera_session", session.token, domain="127.0.0.1")
         return client
+
+    def sign_in(
+        self, name: str, password: str = PASSWORD, *, client: Client | None = None, **said: str
+    ) -> httpx.Response:
+        """What the last page answers of a sign-in with password and code, as somebody does it; the code is one that was not used."""
+        client = client or self.browser()
+        answer = client.post("/sign-in", {"name": name, "password": password, **said}, on="/sign-in")
+        if not answer.headers.get("location", "").startswith("/sign-in/code"):
+            return answer
+        self.later(seconds=30)
+        where = answer.headers["location"]
+        return client.post("/sign-in/code", {"code": code(self.now[0]), **said}, on=where)
 
     def looks(self) -> list[Any]:
         """Every look in the access log, oldest first."""

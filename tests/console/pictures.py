@@ -19,10 +19,10 @@ from console.app import make_app
 from console.deployment import Deployment
 from pipelines.commands.console import _deployment
 from pipelines.settings import utc_now
+from tests.console.conftest import BOTH, own
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 PORT = 8799
-PASSWORD = "three unusual words"
 ROLES = ("engineer", "quality", "reviewer", "practitioner")
 
 
@@ -42,9 +42,8 @@ def main() -> None:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
             for role in ROLES:
-                made = deployment.accounts.add(role, (role,), (), PASSWORD + "!", author="pictures", at=utc_now())
-                account = deployment.accounts.change_password(made, PASSWORD + "!", PASSWORD, at=utc_now())
-                session = deployment.sessions.begin(account, utc_now())
+                account = own(deployment.accounts, role, (role,), (), utc_now())
+                session = deployment.sessions.begin(account, utc_now(), BOTH)
                 context = browser.new_context(
                     base_url=deployment.address, viewport={"width": 1280, "height": 800}, locale="en-GB"
                 )

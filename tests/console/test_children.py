@@ -81,10 +81,7 @@ def test_a_child_is_not_shown_by_its_address_alone(desk: Desk) -> None:
     assert {"p-amina", "p-amira"} <= (desk.looks()[0].shown or frozenset())
     assert "What do you look for?" in client.get("/children/p-amira").text  # what for is said of each child
     desk.account("practitioner", name="other")
-    account = desk.deployment.accounts.find("other")
-    assert account
-    other = desk.browser()
-    other.cookies.set("tessera_session", desk.deployment.sessions.begin(account, desk.now[0]).token, domain="127.0.0.1")
+    other = desk.signed_in("other")
     assert "What do you look for?" in other.get("/children/p-amina").text  # and by each who looks
 
 

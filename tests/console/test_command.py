@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from pipelines.cli import app
@@ -25,9 +26,25 @@ def test_accounts_are_made_listed_and_closed(tmp_path: Path) -> None:
     run("reset", "a.khan", says="three other words\n")
     assert "three" not in run("list", "--json") and "disabled" not in run("list")
 
+    assert "sets up an authenticator app anew" in run("reset", "a.khan", "--second-factor", says="three more words\n")
+
     run("add", "B.Lee", "--role", "practitioner", "--openid")  # asks for nothing
     assert "b.lee" in run("list") and "at the provider" in run("list")
     assert "whoever does so first" in run("reset", "a.khan", "--openid")
+
+
+def test_roles_for_which_a_password_is_enough_are_named_in_the_settings(tmp_path: Path) -> None:
+    from pipelines.commands.console import _deployment
+    from pipelines.settings import SettingsError, load_settings
+
+    config = tmp_path / "tessera.yaml"
+    config.write_text("sources: {}\n")
+    assert _deployment(config).password_alone == frozenset()
+    config.write_text("sources: {}\npassword_alone: [contributor]\n")
+    assert _deployment(config).password_alone == {"contributor"}
+    config.write_text("sources: {}\npassword_alone: [nurse]\n")
+    with pytest.raises(SettingsError, match="password_alone: there is no role nurse; there are engineer"):
+        load_settings(config, {})
 
 
 def test_the_provider_is_configured_and_its_secret_is_in_no_file(tmp_path: Path) -> None:

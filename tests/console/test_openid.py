@@ -97,7 +97,10 @@ def _sign_in(desk: Desk, client: Client | None = None, onward: str = "") -> http
 
 def test_somebody_with_an_account_and_a_role_there_comes_in(desk: Desk, openid: Provider) -> None:
     client = desk.browser()
+    openid.user["amr"] = ["pwd", "mfa"]
     came = _sign_in(desk, client, "/children")
+    session = desk.deployment.sessions.find(client.cookies["tessera_session"], desk.now[0])
+    assert session is not None and session.amr == ("pwd", "mfa")
     assert _sent_on(came) == "/children" and "You are signed in" in came.text
     page = client.get("/children")
     assert page.status_code == 200 and ">ana<" in page.text and "Change your password" not in page.text
@@ -296,7 +299,7 @@ def test_such_an_account_has_no_password_and_one_with_a_password_stays_as_it_was
     assert "_nobody" in vars(desk.deployment.accounts)
     desk.account("engineer", name="eve")
     client = desk.browser()
-    assert client.post("/sign-in", {"name": "eve", "password": PASSWORD}, on="/sign-in").status_code == 303
+    assert desk.sign_in("eve", client=client).status_code == 303
     assert client.get("/tonight").status_code == 200
 
 
@@ -409,7 +412,7 @@ def test_without_the_provider_those_with_a_password_come_in(desk: Desk) -> None:
     assert desk.browser().post("/sign-in/provider", {"next": ""}, on="/sign-in").status_code == 503
     desk.account("engineer", name="eve")
     client = desk.browser()
-    assert client.post("/sign-in", {"name": "eve", "password": PASSWORD}, on="/sign-in").status_code == 303
+    assert desk.sign_in("eve", client=client).status_code == 303
 
 
 def test_signing_out_here_signs_out_there(one_desk: Desk, openid: Provider) -> None:

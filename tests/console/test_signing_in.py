@@ -28,7 +28,7 @@ def _sign_in(client: Client, name: str, password: str, **said: str) -> object:
 def test_signing_in_and_out(desk: Desk) -> None:
     desk.account("engineer", name="e.field")
     client = desk.browser()
-    answer = client.post("/sign-in", {"name": "E.Field ", "password": PASSWORD, "next": "/password"}, on="/sign-in")
+    answer = desk.sign_in("E.Field ", client=client, next="/password")
     assert (answer.status_code, answer.headers["location"]) == (303, "/password")
     assert client.get("/").status_code == 200
     held = client.cookies["tessera_session"]
@@ -36,7 +36,7 @@ def test_signing_in_and_out(desk: Desk) -> None:
     assert "tessera_session" not in client.cookies
     client.cookies.set("tessera_session", held, domain="127.0.0.1")  # a copy of the cookie is worth nothing any more
     assert client.get("/").status_code == 303
-    assert [event["what"] for event in desk.deployment.accounts.events()][:2] == ["signed out", "signed in"]
+    assert [event["what"] for event in desk.deployment.accounts.events()][:2] == ["signed out", "signed in, code"]
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,7 @@ def test_signing_in_and_out(desk: Desk) -> None:
 )
 def test_after_signing_in_nobody_is_sent_elsewhere(desk: Desk, onward: str) -> None:
     desk.account("engineer")
-    answer = desk.browser().post("/sign-in", {"name": "engineer", "password": PASSWORD, "next": onward}, on="/sign-in")
-    assert answer.headers["location"] == "/"
+    assert desk.sign_in("engineer", next=onward).headers["location"] == "/"
 
 
 def test_a_wrong_password_and_an_unknown_name_are_answered_alike(desk: Desk) -> None:
@@ -126,12 +125,7 @@ def test_a_form_that_is_sent_twice_is_taken_once(desk: Desk) -> None:
 
 def test_a_new_password_ends_the_other_sessions(desk: Desk) -> None:
     client = desk.client("engineer")
-    account = desk.deployment.accounts.find("engineer")
-    assert account
-    elsewhere = desk.browser()
-    elsewhere.cookies.set(
-        "tessera_session", desk.deployment.sessions.begin(account, desk.now[0]).token, domain="127.0.0.1"
-    )
+    elsewhere = desk.signed_in("engineer")
     assert elsewhere.get("/").status_code == 200
     words = "some other three words"
     assert client.post("/password", {"old": PASSWORD, "new": words, "again": words}).status_code == 303
