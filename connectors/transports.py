@@ -142,7 +142,7 @@ def _matching(filesystem: Any, path: str, endings: tuple[str, ...]) -> tuple[lis
     A folder or a broken link with the name of a file is taken for one: that it cannot be read is then told, not passed over.
     """
     if any(sign in path for sign in "*?["):
-        return [name for name in filesystem.glob(path) if not filesystem.isdir(name)], []
+        return [name for name in filesystem.glob(path) if not _is_hidden(name) and not filesystem.isdir(name)], []
     if not filesystem.exists(path):
         return [], []
     if not filesystem.isdir(path):
@@ -150,10 +150,15 @@ def _matching(filesystem: Any, path: str, endings: tuple[str, ...]) -> tuple[lis
     entries = [
         (entry["name"].rstrip("/"), entry["type"])
         for entry in filesystem.ls(path, detail=True)
-        if not entry["name"].rstrip("/").rpartition("/")[2].startswith((".", "~$"))
+        if not _is_hidden(entry["name"].rstrip("/"))
     ]
     kept = [name for name, _ in entries if name.lower().endswith(endings)]
     return kept, [name for name, kind in entries if kind != "directory" and name not in kept]
+
+
+def _is_hidden(name: str) -> bool:
+    """What systems keep for themselves: hidden files, and the marks by which an office program says that it has a file open."""
+    return name.rpartition("/")[2].startswith((".", "~$"))
 
 
 def _modified(filesystem: Any, name: str) -> dt.datetime:

@@ -28,6 +28,7 @@ from connectors.readers.received import (
     columns_of,
     new_relation,
     recognise,
+    repeats_header,
     spelling,
 )
 from connectors.readers.rows import MAX_ROW, Split, split
@@ -83,7 +84,24 @@ def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
     if not _whole(file.con, relation, text, shape):
         _row_by_row(file, relation, text, shape)
     _pass_over_empty(file.con, relation, table)
-    return [Parsed(table, relation, text.notes, tuple(header))]
+    again = _pass_over_headers(file.con, relation, table, {name: header[place] for name, place in positions.items()})
+    return [Parsed(table, relation, (*text.notes, *again), tuple(header))]
+
+
+def _pass_over_headers(
+    con: duckdb.DuckDBPyConnection, relation: str, table: Table, header: dict[str, str]
+) -> tuple[str, ...]:
+    """A row that is the header once more, as where files were put behind each other, is nobody's record. Its number stays taken."""
+    key = table.key[0].lower()
+    # A file put behind another brings its byte order mark along.
+    begins = f"{quoted(key)} IN ({literal(header[key])}, {literal(chr(0xFEFF) + header[key])})"
+    if con.execute(f"SELECT 1 FROM {relation} WHERE {begins} LIMIT 1").fetchone() is None:
+        return ()
+    same = [f"trim({quoted(name)}, ' ' || chr(65279)) = {literal(cell)}" for name, cell in header.items()]
+    places = con.execute(
+        f"DELETE FROM {relation} WHERE _problem IS NULL AND {' AND '.join(same)} RETURNING row_number"
+    ).fetchall()
+    return (repeats_header(sorted(place for (place,) in places)),) if places else ()
 
 
 def _pass_over_empty(con: duckdb.DuckDBPyConnection, relation: str, table: Table) -> None:
@@ -181,8 +199,9 @@ def _place(con: duckdb.DuckDBPyConnection, relation: str, found: Split, first: i
 def as_utf8(file: ReadableFile) -> Text:
     """The file as UTF-8.
 
-    UTF-8 stays where it is. UTF-16 is known by its byte order mark. Text with bytes outside UTF-8 and no well-formed
-    multi-byte character is Windows-1252; where both occur the file is UTF-8 with damaged rows, which are held back.
+    UTF-8 stays where it is. UTF-16 is known by its byte order mark, or by a header of which every other byte is nothing.
+    Text with bytes outside UTF-8 and no well-formed multi-byte character is Windows-1252; where both occur the file is UTF-8
+    with damaged rows, which are held back.
     """
     with file.open() as stream:
         first = stream.read(8)
@@ -202,6 +221,10 @@ def as_utf8(file: ReadableFile) -> Text:
         raise UnreadableFile(f"{file.name}: is compressed or a PDF, not text; ask for delimited text")
     if first[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return _transcoded(file, "utf-16", "saved as UTF-16; read as such")
+    for encoding, zeros, letters in (("utf-16-le", first[1::2], first[::2]), ("utf-16-be", first[::2], first[1::2])):
+        # Four letters of a header, a byte of nothing beside each: no other text begins so.
+        if len(first) == 8 and not any(zeros) and all(0x20 <= letter < 0x7F for letter in letters):
+            return _transcoded(file, encoding, "saved as UTF-16 without its mark; read as such")
     scanned = _scan(file)
     if scanned.longest > MAX_ROW * 4:
         raise UnreadableFile(

@@ -191,7 +191,11 @@ def _document(feed: Feed, file: ReadableFile, objects: str) -> None:
         raise UnreadableFile(
             f"{file.name}: nested too deeply to be a record; ask the agency to send it again"
         ) from None
-    path = _path_to_rows(file.name, document)
+    except ValueError:  # Python counts at most some thousand digits
+        raise UnreadableFile(
+            f"{file.name}: holds a number of thousands of digits, which no record has; ask the agency to send it again"
+        ) from None
+    path = _path_to_rows(feed, file.name, document)
     if isinstance(document, dict):
         _refuse_no_answer(feed, file.name, document, path)
     if "urn:uuid:" in text and isinstance(document, dict):
@@ -223,8 +227,11 @@ def _object_by_object(file: ReadableFile, objects: str, path: str, document: Any
     file.con.unregister("objects_shown")
 
 
-def _path_to_rows(name: str, document: Any) -> str:
-    """Where in a document its rows are: a list, the one list in an object, or the object itself, which may be a Bundle."""
+def _path_to_rows(feed: Feed, name: str, document: Any) -> str:
+    """Where in a document its rows are: a list, the one list in an object, or the object itself, which may be a Bundle.
+
+    Empty lists beside one that is not do not hide it, and an object that has the key of a row is one, whatever lists it has.
+    """
     if isinstance(document, list):
         return "$[*]"
     if isinstance(document, dict):
@@ -237,8 +244,9 @@ def _path_to_rows(name: str, document: Any) -> str:
             for key, value in document.items()
             if isinstance(value, list) and all(isinstance(v, dict) for v in value) and key.lower() not in _FAULTS
         ]
-        if len(lists) == 1 and "resourceType" not in document and "id" not in document:
-            return f'$."{lists[0]}"[*]'
+        filled = [key for key in lists if document[key]] or lists[:1]
+        if len(filled) == 1 and not (_keys(feed) | {"id"}) & {key.lower() for key in document}:
+            return f'$."{filled[0]}"[*]'
         return "$"
     raise UnreadableFile(f"{name}: holds neither an object nor a list of objects; ask the agency what it is")
 
@@ -252,14 +260,18 @@ def _refuse_no_answer(feed: Feed, name: str, document: dict[str, Any], path: str
         for key, value in document.items()
         if (key.lower() in _FAULTS and value) or value in _OUTCOMES.get(key.lower(), ())
     ]
-    keys = {column.lower() for table in feed.tables for column in table.key} | {"resourcetype"}
     holds_rows = '"' in path and bool(document[path.split('"')[1]])
-    if faults and not holds_rows and not keys & {key.lower() for key in document}:
+    if faults and not holds_rows and not _keys(feed) & {key.lower() for key in document}:
         members = ", ".join(key for key in document if re.fullmatch(r"\w{1,40}", key))
         raise UnreadableFile(
             f"{name}: says {', '.join(faults)} and holds no record (its members: {members}); a list of records is expected, empty "
             "if there are none. The system that made it failed: have the extract run again"
         )
+
+
+def _keys(feed: Feed) -> set[str]:
+    """Members by which an object is known to be a row."""
+    return {column.lower() for table in feed.tables for column in table.key} | {"resourcetype"}
 
 
 def _issues(outcome: dict[str, Any]) -> list[dict[str, Any]]:

@@ -120,6 +120,12 @@ class RowWriter:
         return Parsed(self.table, self.relation, columns=columns)
 
 
+def repeats_header(places: Sequence[int], most: int = 5) -> str:
+    """What is noted of rows that are the header once more, by where they stand."""
+    more = f" and {len(places) - most} more" if len(places) > most else ""
+    return f"row {', '.join(map(str, places[:most]))}{more}: the header once more; passed over"
+
+
 def spelling(column: str) -> str:
     """A column's name as it is compared: `Session Date` and `session-date` are session_date."""
     return re.sub(r"[\s_-]+", "_", column.strip().lower())

@@ -17,6 +17,7 @@ from connectors.readers.received import (
     UnrecognisedFile,
     columns_of,
     recognise,
+    repeats_header,
 )
 
 
@@ -87,15 +88,19 @@ def _read_sheet(feed: Feed, file: ReadableFile, sheet: str, rows: list[list[Any]
         places = {matched[name]: place for place, name in reversed(list(enumerate(header))) if name in matched}
         unknown = _unknown(header, set(places.values()))
         before = counted.get(table.name, 0)
+        again = []
         for number, cells in enumerate(rows[index + 1 :], start=before + index + 2):
-            if _filled(cells):
+            if cells == rows[index]:
+                again.append(number)
+            elif _filled(cells):
                 values = [
                     _text(cells[places[name]], columns[name]) if name in places else None for name in columns_of(table)
                 ]
                 extra = {name: _text(cells[place], None) for place, name in unknown}
                 writer.add(number, values, json.dumps(extra) if any(extra.values()) else None)
-        notes = (f"sheet {sheet}: its rows are counted on from {before + 1}",) if before else ()
-        return replace(writer.parsed(tuple(header)), notes=notes)
+        notes = [f"sheet {sheet}: its rows are counted on from {before + 1}"] if before else []
+        notes += [f"sheet {sheet}, {repeats_header(again)}"] if again else []
+        return replace(writer.parsed(tuple(header)), notes=tuple(notes))
     raise failure
 
 

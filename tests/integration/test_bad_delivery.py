@@ -97,6 +97,15 @@ def test_a_column_twice_is_kept_twice(toy: Deployment) -> None:
     assert list(json.loads(str(landed[0]["extra"])).values()) == ["N"]
 
 
+def test_a_header_on_every_page_is_nobodys_record(toy: Deployment) -> None:
+    deployment = toy(WORKBOOKS)
+    page = [HEADER, ["A1", "Stone", "2026-11-16", "/"], HEADER, ["B2", "Reed", "2026-11-16", "O"]]
+    deployment.send("marks.xlsx", workbook(one=page))
+    entry = deployment.night()
+    assert books(entry) == (2, 2, 0, 0, 0)
+    assert "sheet one, row 3: the header once more" in str(entry["message"])
+
+
 # JSON
 
 
@@ -105,6 +114,25 @@ def objects(*rows: object) -> str:
 
 
 MARK = {"upn": "A1", "surname": "Stone", "session_date": "2026-11-16", "code": "/"}
+
+
+def test_where_a_document_keeps_its_rows(toy: Deployment) -> None:
+    deployment = toy(OBJECTS)
+    deployment.send("1.json", json.dumps({"warnings": [], "marks": [MARK], "pages": []}))
+    # An object that has the key of a row is one, whatever lists it has.
+    deployment.send("2.json", json.dumps({**MARK, "upn": "B2", "seen_by": [{"role": "teacher"}]}))
+    deployment.send("3.json", json.dumps({"marks": [], "warnings": []}))
+    entry = deployment.night()
+    assert (entry["status"], books(entry)) == ("loaded", (2, 2, 0, 0, 0))
+
+
+def test_a_number_longer_than_any_fails_its_file_alone(toy: Deployment) -> None:
+    deployment = toy(OBJECTS)
+    deployment.send("1.json", objects(MARK))
+    deployment.send("2.json", '[{"upn": ' + "9" * 5000 + "}]")
+    entry = deployment.night()
+    assert (entry["status"], books(entry)) == ("partial", (1, 1, 0, 0, 0))
+    assert "2.json: holds a number of thousands of digits" in str(entry["message"])
 
 
 def test_half_a_character_spoils_its_own_object_alone(toy: Deployment) -> None:
@@ -186,6 +214,14 @@ def test_files_of_which_none_is_the_feeds_are_no_good_delivery(toy: Deployment) 
     assert entry["status"] == "failed"
     assert "marks.csv" in str(entry["message"])
     assert "marks.doc: not used" in str(entry["message"])
+
+
+@pytest.mark.parametrize("place", ["", "*.csv"], ids=["folder", "glob"])
+def test_what_systems_keep_beside_files_is_no_delivery(tmp_path: Path, place: str) -> None:
+    for name in ("marks.csv", "~$marks.csv", ".marks.csv"):
+        (tmp_path / name).write_text(GOOD)
+    found = transports.arrivals(MARKS, str(tmp_path / place), base=tmp_path, now=dt.datetime(2026, 11, 16))
+    assert [arrival.name for arrival in found] == ["marks.csv"]
 
 
 def test_what_has_a_files_name_and_cannot_be_read_is_told(toy: Deployment) -> None:

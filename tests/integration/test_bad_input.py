@@ -52,6 +52,9 @@ ENCODINGS = {
     "utf-8 with a mark": GOOD.replace("Stone", "Zoë").encode("utf-8-sig"),
     "utf-16": GOOD.replace("Stone", "Zoë").encode("utf-16"),
     "utf-16 big end first": b"\xfe\xff" + GOOD.replace("Stone", "Zoë").encode("utf-16-be"),
+    "utf-16 without its mark": GOOD.replace("Stone", "Zoë").encode("utf-16-le"),
+    "utf-16 big end first without its mark": GOOD.replace("Stone", "Zoë").encode("utf-16-be"),
+    "files behind each other": (GOOD.replace("Stone", "Zoë").replace("B2", f"\ufeff{HEADER}B2") + HEADER).encode(),
     "windows-1252": GOOD.replace("Stone", "Zoë").encode("cp1252"),
     "crlf": GOOD.replace("Stone", "Zoë").replace("\n", "\r\n").encode(),
     "cr alone": GOOD.replace("Stone", "Zoë").replace("\n", "\r").encode(),
@@ -84,6 +87,15 @@ def test_a_row_that_holds_anything_is_no_blank_line(toy: Callable[..., Any]) -> 
     deployment = toy()
     deployment.send("marks.csv", HEADER.replace("\n", ",remark\n") + "A1,Stone,2026-11-16,/,\n,,,,see below\n,,,,\n")
     assert books(deployment.night()) == (2, 1, 0, 0, 1)
+
+
+def test_a_header_once_more_is_told_and_takes_a_number(toy: Callable[..., Any]) -> None:
+    deployment = toy()
+    deployment.send("marks.csv", GOOD + HEADER + "upn,Stone,2026-11-16,/\n")
+    entry = deployment.night()
+    assert books(entry) == (3, 3, 0, 0, 0)
+    assert "marks.csv: row 4: the header once more; passed over" in entry["message"]
+    assert deployment.rows("SELECT row_number FROM raw.toy_marks_mark WHERE upn = 'upn'") == [{"row_number": 5}]
 
 
 def test_rows_that_cannot_be_read_or_keyed_are_held_back_whole_with_their_row(toy: Callable[..., Any]) -> None:
@@ -239,7 +251,7 @@ def test_bytes_that_are_no_text_are_shown_as_they_came(toy: Callable[..., Any]) 
 
 NO_TEXT = {
     "workbook with a password": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(4000), "without a password"),
-    "utf-16 without a mark": (GOOD.encode("utf-16-le"), "UTF-8"),
+    "utf-32": (GOOD.encode("utf-32-le"), "UTF-8"),
     "noise": (bytes(range(256)) * 20, "is no text"),
 }
 

@@ -41,6 +41,9 @@ def test_keys_that_differ_only_in_where_a_slash_stands_are_two(toy: Callable[...
 PARTS = st.text(alphabet="/\\a", max_size=4)
 
 
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # how long it takes is a matter of what else runs
 @given(st.lists(st.tuples(PARTS, PARTS, PARTS), min_size=2, max_size=30, unique=True))
 def test_no_two_keys_are_joined_to_one(keys: list[tuple[str, ...]]) -> None:
     rows = pa.table({name: [key[place] for key in keys] for place, name in enumerate("abc")})
