@@ -114,8 +114,8 @@ class Source(BaseModel):
     model_config = ConfigDict(extra="allow", populate_by_name=True)
     location: str = Field(
         alias="from",
-        description="Path, folder, glob, fsspec URL (SFTP, S3, Azure), SQLAlchemy URL or https address; `console:` for what is "
-        "written in the console",
+        description="Path, folder, glob, fsspec URL (SFTP, S3, Azure), SQLAlchemy URL or https address, of files as they are or compressed "
+        "(gzip, zip); `console:` for what is written in the console",
     )
     mapping: str | None = Field(default=None, description="YAML mapping, for a source that no agency folder declares")
     delivery: Literal["full", "delta"] | None = Field(

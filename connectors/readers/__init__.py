@@ -7,7 +7,7 @@ columns the contract does not know), and for a row that could not be read `_prob
 from __future__ import annotations
 
 from connectors.contract import Feed
-from connectors.readers import csv, json, sql, xlsx, xml
+from connectors.readers import archive, csv, json, sql, xlsx, xml
 from connectors.readers.received import Parsed, ReadableFile, UnreadableFile, UnrecognisedFile
 
 __all__ = ["Parsed", "ReadableFile", "UnreadableFile", "UnrecognisedFile", "read", "suffixes"]
@@ -21,10 +21,12 @@ _SUFFIXES = {
     "sql": (".sqlite", ".sqlite3", ".db"),
 }
 
+_COMPRESSED = (".gz", ".zip")
+
 
 def suffixes(feed: Feed) -> tuple[str, ...]:
     """File endings that a folder of this feed is searched for."""
-    return _SUFFIXES[feed.format]
+    return _SUFFIXES[feed.format] + (() if feed.format == "sql" else _COMPRESSED)
 
 
 def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
@@ -32,6 +34,12 @@ def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
 
     Raises UnreadableFile when the file as a whole cannot be used, UnrecognisedFile when it is none of the feed's.
     """
+    if feed.format != "sql" and archive.is_archive(file):
+        return archive.read(file, _SUFFIXES[feed.format], lambda inside: _read_plain(feed, inside))
+    return _read_plain(feed, file)
+
+
+def _read_plain(feed: Feed, file: ReadableFile) -> list[Parsed]:
     match feed.format:
         case "csv":
             return csv.read(feed, file)

@@ -211,14 +211,14 @@ def as_utf8(file: ReadableFile) -> Text:
         )
     if first[:2] == b"PK":
         raise UnreadableFile(
-            f"{file.name}: is a zip archive or a workbook, not text; ask for delimited text, or unpack it"
+            f"{file.name}: is a workbook, or an archive in an archive, not text; ask for delimited text"
         )
     if first == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
         raise UnreadableFile(
             f"{file.name}: is a workbook of before 2007 or one with a password; ask for it as .xlsx without a password, or as CSV"
         )
     if first[:3] == b"\x1f\x8b\x08" or first[:4] == b"%PDF":
-        raise UnreadableFile(f"{file.name}: is compressed or a PDF, not text; ask for delimited text")
+        raise UnreadableFile(f"{file.name}: is a PDF, or an archive in an archive, not text; ask for delimited text")
     if first[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return _transcoded(file, "utf-16", "saved as UTF-16; read as such")
     for encoding, zeros, letters in (("utf-16-le", first[1::2], first[::2]), ("utf-16-be", first[::2], first[1::2])):

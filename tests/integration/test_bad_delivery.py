@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import io
 import itertools
 import json
 import sqlite3
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +106,81 @@ def test_a_header_on_every_page_is_nobodys_record(toy: Deployment) -> None:
     entry = deployment.night()
     assert books(entry) == (2, 2, 0, 0, 0)
     assert "sheet one, row 3: the header once more" in str(entry["message"])
+
+
+# archives
+
+
+def packed(**files: str | bytes) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, holds_ in files.items():
+            archive.writestr(name.replace("__", "/").replace("_dot_", "."), holds_)
+    return content.getvalue()
+
+
+def test_compressed_files_are_read_as_those_they_hold(toy: Deployment) -> None:
+    deployment = toy()
+    head = GOOD.splitlines(keepends=True)[0]
+    content = packed(
+        b_dot_csv=(head + "B2,Ré,2026-11-16,O\ntoo,few\n").encode("cp1252"),
+        a_dot_csv=head + "A1,Stone,2026-11-16,/\n",
+        north__c_dot_CSV=head + "C3,Ash,2026-11-16,/\n",
+        notes_dot_pdf="%PDF",
+        _dot_DS_Store="x",
+    )
+    deployment.send("week.zip", content.replace(b"north/", b"nor\xfch/"))  # as systems write names that are not ASCII
+    deployment.send("friday.csv.gz", gzip.compress((head + "D4,Elm,2026-11-16,/\n").encode()))
+    deployment.send("monday.csv", packed(x_dot_csv=head + "E5,Oak,2026-11-16,/\n"))
+    entry = deployment.night()
+    assert (entry["status"], books(entry)) == ("loaded", (6, 5, 0, 0, 1))
+    landed = deployment.rows("SELECT upn, row_number FROM raw.toy_marks_mark WHERE upn < 'D' ORDER BY 1")
+    assert [tuple(row.values()) for row in landed] == [("A1", 2), ("B2", 4), ("C3", 7)]
+    held = deployment.rows("SELECT row_number, reason FROM quarantine")[0]
+    assert held["row_number"] == 5
+    assert str(held["reason"]).startswith("week.zip, b.csv, row 3: fewer values")
+    said = str(entry["message"])
+    assert "week.zip: b.csv: not UTF-8; read as Windows-1252; week.zip: b.csv: its rows are counted on from 3" in said
+    assert "week.zip: notes.pdf: not used" in said and "DS_Store" not in said
+    assert holds(deployment)
+
+
+def test_a_set_may_come_as_one_archive(toy: Deployment) -> None:
+    deployment = toy(CHILDREN_LIST)
+    visits = "visit_id,upn,what\nV1,A1,seen\n"
+    deployment.send("list.zip", packed(children_dot_csv="upn,surname\nA1,Stone\n", visits_dot_csv=visits))
+    assert books(deployment.night()) == (2, 2, 0, 0, 0)
+    deployment.send("list.zip", packed(children_dot_csv="upn,surname\nA1,Stone\nB2,Reed\n", visits_dot_csv=visits))
+    entry = deployment.night("2026-11-17")
+    assert (books(entry), entry["vanished"]) == ((3, 1, 2, 0, 0), 0)
+
+
+WITH_A_PASSWORD = bytearray(packed(marks_dot_csv=GOOD))
+for _signature, _place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+    WITH_A_PASSWORD[WITH_A_PASSWORD.index(_signature) + _place] |= 1
+UNUSABLE = {
+    "a password": (bytes(WITH_A_PASSWORD), "is a zip archive with a password"),
+    "cut off": (packed(marks_dot_csv=GOOD)[:-30], "cannot be opened"),
+    "gzip cut off": (gzip.compress(GOOD.encode())[:-9], "cannot be opened"),
+    "nothing inside": (packed(), "holds no file that ends in .csv"),
+    "a column missing": (packed(marks_dot_csv="upn,surname,code\nA1,Stone,/\n"), "bad.zip/marks.csv: looks like mark"),
+    "an archive inside": (packed(marks_dot_csv=packed(marks_dot_csv=GOOD)), "an archive in an archive"),
+    "more than is opened": (packed(marks_dot_csv=GOOD * 40), "opens to more than"),
+    "gzip of more than is opened": (gzip.compress(GOOD.encode() * 40), "opens to more than"),
+}
+
+
+@pytest.mark.parametrize(("content", "says"), UNUSABLE.values(), ids=UNUSABLE)
+def test_an_archive_that_cannot_be_used_fails_alone(
+    toy: Deployment, monkeypatch: pytest.MonkeyPatch, content: bytes, says: str
+) -> None:
+    monkeypatch.setattr("connectors.readers.archive.LARGEST", 1 << 10)
+    deployment = toy()
+    deployment.send("bad.zip", content)
+    deployment.send("good.csv", GOOD)
+    entry = deployment.night()
+    assert (entry["status"], books(entry)) == ("partial", (2, 2, 0, 0, 0))
+    assert says in str(entry["message"])
 
 
 # JSON
