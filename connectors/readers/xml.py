@@ -12,6 +12,7 @@ from connectors.contract import Column, Feed, Kind, Table
 from connectors.readers.received import Parsed, ReadableFile, RowWriter, UnreadableFile
 
 _NONE: dict[str, Any] = {}
+_BLANK_BEFORE = 64
 
 
 def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
@@ -44,10 +45,11 @@ def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
 
 def _records(file: ReadableFile, record: str, header_paths: set[str], header: dict[str, str | None]) -> Iterator[Any]:
     with file.open() as stream:
-        start = stream.read(1)
-    if not start:
-        raise UnreadableFile(f"{file.name}: the file holds no bytes; ask the agency to send it again")
-    with file.open() as stream:
+        start = stream.read(_BLANK_BEFORE)
+        if not start:
+            raise UnreadableFile(f"{file.name}: the file holds no bytes; ask the agency to send it again")
+        # Templates leave a blank line before the declaration, which a parser does not allow and nobody could misread.
+        stream.seek(len(start) - len(start.lstrip()))
         events = etree.iterparse(
             stream,
             events=("start", "end"),
@@ -105,6 +107,7 @@ def _fault(kind: int) -> str:
         etree.ErrorTypes.ERR_DOCUMENT_END: "the file ends too early or goes on after its end",
         etree.ErrorTypes.ERR_INVALID_CHAR: "a character that XML does not allow",
         etree.ErrorTypes.ERR_INVALID_ENCODING: "bytes that are no text in its encoding",
+        etree.ErrorTypes.ERR_UNSUPPORTED_ENCODING: "an encoding that nobody knows",
         etree.ErrorTypes.ERR_DOCUMENT_EMPTY: "no document",
         etree.ErrorTypes.ERR_ENTITY_LOOP: "entities that contain each other",
         etree.ErrorTypes.ERR_RESERVED_XML_NAME: "an XML declaration that is not at the very beginning",

@@ -98,6 +98,18 @@ def test_a_document_type_is_refused_whatever_follows_it(running: Callable[[], An
     assert "has a document type declaration" in entry["message"]
 
 
+@pytest.mark.parametrize("before", ["\n  ", "\ufeff", ""])
+def test_whatever_programs_write_between_is_read(running: Callable[[], Any], before: str) -> None:
+    deployment = running()
+    spoken = child("<![CDATA[C1]]>", between="<!-- a remark -->") + child("C<!-- in between -->2<?program step?>")
+    prefixed = re.sub(r"<(/?)(?=[A-Z])", r"<\1dfe:", HEAD + spoken + "</Children></Message>").replace("<![dfe:", "<![")
+    document = prefixed.replace("<dfe:Message>", '<dfe:Message xmlns:dfe="urn:census">')
+    deployment.send("cin.xml", f'{before}<?xml version="1.0" encoding="UTF-8"?>\n{document}')
+    assert books(deployment.night()) == (2, 2, 0, 0, 0)
+    found = deployment.rows("SELECT lachildid, referencedate FROM raw.social_care_cin_child ORDER BY 1")
+    assert [tuple(row.values()) for row in found] == [("C1", "2026-03-31"), ("C2", "2026-03-31")]
+
+
 def test_another_document_is_told_apart(running: Callable[[], Any]) -> None:
     deployment = running()
     deployment.send("other.xml", "<Message><Pupils><Pupil/></Pupils></Message>")
