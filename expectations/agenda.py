@@ -134,7 +134,9 @@ def _because(failing: Sequence[Mapping[str, Any]]) -> list[str]:
         of_harm = [row for row in rows if row["harm"] == harm]
         if of_harm:
             rows_open, new = sum(row["open"] for row in of_harm), sum(row["new"] for row in of_harm)
-            said.append(f"{harm.replace('_', ' ')}: {_count(rows_open, 'row')}, {new:,} new")
+            # A yearly return lies there for months: what came with it is not tonight's.
+            since = next((f" with load {row['new_since']}" for row in of_harm if row.get("new_since")), "")
+            said.append(f"{harm.replace('_', ' ')}: {_count(rows_open, 'row')}, {new:,} new{since}")
     for what in ("fixed", "waived"):
         if counted := sum(row[what] for row in failing):
             said.append(f"{_count(counted, 'row')} {what}")

@@ -60,11 +60,7 @@ app = typer.Typer(
 )
 quarantine_app = typer.Typer(no_args_is_help=True, help="Rows held back, why, and putting them through again.")
 
-_STANDARDS = (
-    "SELECT agency || '.' || feed AS feed, table_name, expectation, severity, harm, status, evaluated, failed, new, still, "
-    "fixed, failing_since, waived, open, expected_by, overdue, message FROM quality_standards "
-    "WHERE ($1 IS NULL OR agency || '.' || feed = $1)"
-)
+_STANDARDS = "SELECT * REPLACE (agency || '.' || feed AS feed) FROM quality_standards WHERE ($1 IS NULL OR agency || '.' || feed = $1)"
 _FOR_PROGRAMS = ("status", "evaluated", "failed")
 _FAILS = "SELECT 1 FROM quality_failures WHERE agency || '.' || feed = ? AND expectation = ? AND row_key = ? LIMIT 1"
 _SHOWN = (

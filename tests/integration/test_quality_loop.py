@@ -235,8 +235,11 @@ def test_every_feed_is_told_how_many_of_its_records_find_others_and_the_same_aga
     first = ask(folder, "quality", sql.format("2026-11-16.1"))
     needs = "5 earlier deliveries are needed to know what is usual; 0 are known"
     assert first == [{"feed": feed, "status": "not_run", "message": needs} for feed in ("incidents", "missing")]
+    assert "with load" not in run(folder, "quality", "--json")
     night(folder, "2026-11-17")
     assert ask(folder, "quality", sql.format("2026-11-17.1")) == first
+    said = [step["because"] for step in json.loads(run(folder, "quality", "--json"))["next"]]
+    assert [because for because in said if "2 new with load 2026-11-16.1" in because], said
 
 
 def test_a_waiver_is_shown_and_not_counted_until_it_expires(folder: Path) -> None:

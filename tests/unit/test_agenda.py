@@ -11,7 +11,8 @@ from expectations.agenda import Step
 def standard(expectation: str, harm: str = "wrong_account", **more: Any) -> dict[str, Any]:
     table = expectation.partition(".")[0] if "." in expectation else ""
     row = {"feed": "toy.marks", "table_name": table, "expectation": expectation, "severity": "warning", "harm": harm}
-    row |= {"status": "warn", "failed": 1, "new": 0, "still": 1, "fixed": 0, "waived": 0, "message": None, **more}
+    row |= {"status": "warn", "failed": 1, "new": 0, "still": 1, "fixed": 0, "waived": 0}
+    row |= {"new_since": None, "message": None, **more}
     return {"open": row["failed"] - row["waived"], "expected_by": None, "overdue": False, **row}
 
 
@@ -26,6 +27,14 @@ def test_one_row_held_back_comes_before_ten_thousand_old_codes() -> None:
     assert [row["expectation"] for row in agenda.worst_first(rows)] == [
         "mark.rows_readable_and_keyed", "mark.dob.is_a_date", "mark.code.is_a_known_code", "mark.extra",
     ]  # fmt: skip
+
+
+def test_what_came_with_an_earlier_load_is_not_told_as_tonights() -> None:
+    old = {"new_since": "2026-07-01.1", "still": 0}
+    rows = [standard("mark.code", failed=9, new=9, **old), standard("mark.dob", "wrong_child", failed=2, new=0)]
+    assert [step.because for step in agenda.steps(rows, {})] == [
+        "wrong child: 2 rows, 0 new; wrong account: 9 rows, 9 new with load 2026-07-01.1"
+    ]
 
 
 def test_within_a_harm_severity_then_news_then_count() -> None:

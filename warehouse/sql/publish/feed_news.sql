@@ -12,7 +12,11 @@ news AS (
     SELECT agency, feed, ended_load_id FROM quality_spell WHERE ended_load_id IS NOT NULL
 )
 
-SELECT news.agency, news.feed, max(nights.load_seq) AS load_seq
+SELECT
+    news.agency,
+    news.feed,
+    max(nights.load_seq) AS load_seq,
+    arg_max(news.load_id, nights.load_seq) AS load_id
 FROM news
 INNER JOIN nights ON news.load_id = nights.load_id
 GROUP BY news.agency, news.feed
