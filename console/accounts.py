@@ -35,6 +35,20 @@ ROLES = (*MART_ROLES, CONTRIBUTOR)
 
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 200
+# zxcvbn's score for what takes more than a hundred million guesses: at five in a quarter of an hour, centuries; by somebody who has the
+# store and its key, months of a computer for each account.
+STRONG_ENOUGH = 3
+# What is tried first against this application, by whoever knows what it is, as is the account's own name. They count for nothing: without
+# them eight characters must be left, the fewest that any password should have (ASVS 6.2.1).
+WORDS = (
+    "password",
+    "tessera", "console", "safeguarding", "mash", "council", "borough", "children", "child", "police", "health", "school", "social", "care",
+    "hub", "team", *ROLES,
+)  # fmt: skip
+_WITHOUT_WORDS = 8
+# A first password is handed over: a weekend may lie between, and no more.
+FIRST_PASSWORD_FOR = dt.timedelta(days=3)
+_FIRST_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another
 FAILURES_TO_LOCK = 5
 LOCKED_FOR = dt.timedelta(minutes=15)
 # Failures of all accounts together within a minute, after which nobody may try: guessing one password for many names.
@@ -45,6 +59,10 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{1,79}")
 
 class AccountError(Exception):
     """An account cannot be made or changed: says what was found, what is allowed, the next step."""
+
+
+class RunOut(Exception):  # noqa: N818 - what happened
+    """The password is the right one, and was given too long ago."""
 
 
 class TooManyAttempts(Exception):  # noqa: N818 - what happened
@@ -60,6 +78,7 @@ class Account:
     agencies: tuple[str, ...] = ()
     password: str = field(default="", repr=False)
     must_change: bool = True
+    first_until: str = ""  # until when a password that is to be changed is good, in ISO format; empty for ever
     disabled: bool = False
     generation: int = 0  # sessions of an earlier one are over
     openid: bool = False  # signs in at the identity provider, and by no password
@@ -90,6 +109,20 @@ class Granted:
         return replace(account, roles=roles, agencies=agencies, must_change=False) if roles else None
 
 
+def first_password() -> str:
+    """One that nobody thought of, to be handed over: sixteen letters in fours, some 79 bits."""
+    letters = "".join(secrets.choice(_FIRST_LETTERS) for _ in range(16))
+    return "-".join(letters[place : place + 4] for place in range(0, 16, 4))
+
+
+def _score(password: str, name: str) -> int:
+    """How hard it is to guess, from 0 to 4. Imported here: only commands and pages that set a password need it."""
+    from zxcvbn import zxcvbn
+
+    words = [*WORDS, name, *re.split(r"[._@-]+", name)]
+    return int(zxcvbn(password[:72], user_inputs=words, max_length=72)["score"])
+
+
 class Accounts:
     """The accounts of one deployment."""
 
@@ -116,7 +149,7 @@ class Accounts:
             sa.Column("at", sa.DateTime, nullable=False),
             sa.Column(
                 "what", sa.String(20), nullable=False
-            ),  # signed in, signed out, locked, wrong code, app set up, password changed, refused
+            ),  # signed in, signed out, locked, wrong password or code, app set up, password changed, refused
             cipher=lambda _: self._cipher,
         )
         self._attempt = sa.Table(
@@ -157,7 +190,7 @@ class Accounts:
                 raise AccountError(f"no role {role!r}; there are {', '.join(ROLES)}")
         if not chosen:
             raise AccountError(f"an account needs a role; there are {', '.join(ROLES)}")
-        account = Account(name, chosen, tuple(sorted(set(agencies))), **self._way_in(name, password))
+        account = Account(name, chosen, tuple(sorted(set(agencies))), **self._way_in(name, password, at))
         return self._write(account, author, at)
 
     def reset(
@@ -171,7 +204,7 @@ class Accounts:
         account = self._known(name)
         changed = replace(
             account,
-            **self._way_in(account.name, password),
+            **self._way_in(account.name, password, at),
             subject="",
             app_key="" if second_factor or password is None else account.app_key,
             disabled=False,
@@ -231,7 +264,7 @@ class Accounts:
         """The account, if the password is its own and it is neither disabled nor locked. An unknown name is answered as a wrong password.
 
         Of an account with an authenticator app nobody is signed in before a code of it was taken (`prove`). Raises TooManyAttempts where
-        this name, or all together, were tried too often.
+        this name, or all together, were tried too often; RunOut where a first password was not used in time.
         """
         name = name.strip().lower()[:80]
         attempt = self._attempt_at(name, at)
@@ -240,8 +273,12 @@ class Accounts:
             account = None
         right = self._matches(self._nobody if account is None else account.password, password)
         if account is None or not right or account.disabled:
-            self._failed(name, "", at)
+            what = "refused, disabled" if right else "wrong password"
+            self._failed(name, "" if account is None else what, at)  # no row for each name that somebody thinks of
             return None
+        if account.must_change and account.first_until and at > dt.datetime.fromisoformat(account.first_until):
+            self._failed(name, "first password over", at)
+            raise RunOut
         if account.app_key:  # earlier failures still count: a code is not guessed by beginning anew with the password
             self._take_back(attempt)
         else:
@@ -262,14 +299,16 @@ class Accounts:
         """Whether whoever is signed in knows the password, asked again. Wrong ones count as at the sign-in."""
         attempt = self._attempt_at(account.name, at)
         if not self._matches(account.password, password):
-            self._failed(account.name, "", at)
+            self._failed(account.name, "wrong password", at)
             return False
         self._take_back(attempt)
         return True
 
-    def _way_in(self, name: str, password: str | None) -> dict[str, Any]:
-        hashed = "" if password is None else self._hash(name, password)
-        return {"password": hashed, "must_change": password is not None, "openid": password is None}
+    def _way_in(self, name: str, password: str | None, at: dt.datetime) -> dict[str, Any]:
+        if password is None:
+            return {"password": "", "must_change": False, "first_until": "", "openid": True}
+        until = (at + FIRST_PASSWORD_FOR).isoformat()
+        return {"password": self._hash(name, password), "must_change": True, "first_until": until, "openid": False}
 
     def sign_in_from_provider(self, name: str, subject: str, granted: Granted, at: dt.datetime) -> Account | None:
         """The account that signs in at the provider under this name, if it is open and something is granted to it; else None.
@@ -303,6 +342,18 @@ class Accounts:
             rows = connection.execute(sa.select(table).order_by(table.c.sign_in_id.desc())).all()
         return [{"at": row.at, "who": names.get(row.account, "no such account"), "what": row.what} for row in rows]
 
+    def events_of(self, account: Account, at_most: int) -> list[dict[str, Any]]:
+        """What was last done with one account, newest first: at, what."""
+        table = self.sign_ins.table
+        select = sa.select(table.c.at, table.c.what).where(table.c.account == self.digest(account.name))
+        with self._store.engine().connect() as connection:
+            rows = connection.execute(select.order_by(table.c.sign_in_id.desc()).limit(at_most)).all()
+        return [dict(row._mapping) for row in rows]
+
+    def number(self, name: str) -> str:
+        """What stands for a name in the console's own log, as `tessera console accounts list` tells it."""
+        return self.digest(name)[:12]
+
     def digest(self, name: str) -> str:
         """What stands for a name in the store."""
         return self._cipher.stamp(b"account\0" + name.encode()).hex()
@@ -319,7 +370,10 @@ class Accounts:
             raise AccountError(
                 f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters; three unusual words do well."
             )
-        if len(set(password)) < 5 or name in password.lower() or "password" in password.lower():
+        left = re.sub(
+            "|".join(re.escape(word) for word in sorted({name, *WORDS}, key=len, reverse=True)), "", password.lower()
+        )
+        if len(left) < _WITHOUT_WORDS or len(set(password)) < 5 or _score(password, name) < STRONG_ENOUGH:
             raise AccountError("That password is among the first that are guessed. Three unusual words do well.")
         with self._hashing:
             return self._hasher.hash(password)

@@ -21,7 +21,7 @@ from starlette.responses import RedirectResponse, Response
 from console.accounts import AccountError, TooManyAttempts
 from console.deployment import Deployment
 from console.routes import ANYBODY, Route
-from console.sessions import Due
+from console.sessions import IDLE, Due
 from console.visit import Refused, Visit
 from warehouse.engine import WarehouseError
 from warehouse.keys import KeyFileError
@@ -33,6 +33,7 @@ log = logging.getLogger("tessera.console")
 
 LARGEST_BODY = 64 * 1024
 MOST_FIELDS = 200
+LEFT_OPEN_FOR = int(IDLE.total_seconds())
 _SESSION, _BEFORE_SESSION, _ON_THE_WAY = "tessera_session", "tessera_visit", "tessera_way"
 
 SIGNED_OUT = Refused(
@@ -94,6 +95,11 @@ def _answer(route: Route, request: Request, body: bytes, deployment: Deployment,
         response = route.handler(visit, **request.path_params)
         if route.audits == "looks" and response.status_code == 200 and not visit.looked and not visit.faults:
             raise RuntimeError(f"{route.path} showed something without a look in the access log")
+        if route.audits == "looks" and response.status_code != 303 and "content-disposition" not in response.headers:
+            # Whom it shows does not stay on the screen of somebody who went away: asked for again once the session is over, it is not
+            # shown. Where the session goes on in another window, that one is asked for anew and does not lengthen it.
+            again = quote(request.url.path) if route.method == "GET" else "/"
+            response.headers["refresh"] = f"{LEFT_OPEN_FOR}; url={again}"
     except Exception as error:
         response = refusal(_refused(error), request, route, deployment, templates, visit)
     if visit is not None and visit.session is None and not request.cookies.get(_name(deployment, _BEFORE_SESSION)):
@@ -104,11 +110,12 @@ def _answer(route: Route, request: Request, body: bytes, deployment: Deployment,
 def _let_in(route: Route, request: Request, body: bytes, deployment: Deployment, templates: Any) -> Any:
     """The visit, or an answer that comes instead of the page."""
     form = _form(request, body) if route.method == "POST" else {}
-    if route.method == "POST" and request.headers.get("origin", deployment.origin) != deployment.origin:
-        log.warning("refused: a form from another origin on %s", route.path)
-        raise Refused(403, "That form did not come from here", "Nothing was changed.")
     held = request.cookies.get(_name(deployment, _SESSION), "")
     session = deployment.sessions.find(held, deployment.clock()) if held else None
+    whose = "nobody" if session is None else deployment.accounts.number(session.account.name)
+    if route.method == "POST" and request.headers.get("origin", deployment.origin) != deployment.origin:
+        log.warning("refused: a form from another origin on %s, account %s", route.path, whose)
+        raise Refused(403, "That form did not come from here", "Nothing was changed.")
     before = request.cookies.get(_name(deployment, _BEFORE_SESSION), "")[:100] or secrets.token_urlsafe(32)
     token = session.token if session else before
     visit = Visit(deployment, request, route, templates, token, session, form)
@@ -119,7 +126,7 @@ def _let_in(route: Route, request: Request, body: bytes, deployment: Deployment,
                 raise SIGNED_OUT
             return RedirectResponse(f"/sign-in{back}", 303)
         if not session.account.has(route.may):
-            log.warning("refused: a role on %s", route.path)
+            log.warning("refused: a role on %s, account %s", route.path, whose)
             raise Refused(
                 403, "This page is not for your role", "If you need it for your work, ask whoever gives accounts."
             )
@@ -128,7 +135,7 @@ def _let_in(route: Route, request: Request, body: bytes, deployment: Deployment,
     if route.method == "POST":
         given = form.get("form_token", "")
         if not deployment.sessions.is_form_token(token, given):
-            log.warning("refused: a form without its token on %s", route.path)
+            log.warning("refused: a form without its token on %s, account %s", route.path, whose)
             raise Refused(
                 403,
                 "That form is no longer good",
@@ -136,6 +143,7 @@ def _let_in(route: Route, request: Request, body: bytes, deployment: Deployment,
                 "Go back, load the page again and send it once more.",
             )
         if route.once and not deployment.sessions.use_form(given, deployment.clock()):
+            log.warning("refused: a form sent again on %s, account %s", route.path, whose)
             raise Refused(
                 409,
                 "That was sent already",

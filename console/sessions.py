@@ -47,6 +47,16 @@ class Session:
     due: Due | None = None
 
 
+@dataclass(frozen=True)
+class Open:
+    """A session in force as its owner sees it. `number`: by which it is ended."""
+
+    number: str
+    began_at: dt.datetime
+    seen_at: dt.datetime
+    is_this: bool
+
+
 class Sessions:
     """The sessions of one deployment."""
 
@@ -149,6 +159,33 @@ class Sessions:
         said = json.loads(self._cipher.open(sealed))
         agencies = None if said["agencies"] is None else tuple(said["agencies"])
         return Granted(tuple(said["roles"]), agencies, said["id_token"], tuple(said["amr"]))
+
+    def of(self, session: Session, at: dt.datetime) -> list[Open]:
+        """Every session in force of the account whose session this is, the newest first."""
+        table, account = self._session, session.account
+        same = sa.and_(
+            table.c.account == self._accounts.digest(account.name),
+            table.c.generation == account.generation,
+            table.c.began_at > at - ABSOLUTE,
+            table.c.seen_at > at - IDLE,
+        )
+        with self._store.engine().connect() as connection:
+            rows = connection.execute(sa.select(table).where(same).order_by(table.c.began_at.desc())).all()
+        own = _digest(session.token)
+        return [Open(row.session[:16], row.began_at, row.seen_at, row.session == own) for row in rows]
+
+    def end_others(self, session: Session, numbers: Iterable[str]) -> int:
+        """Ends those of the account's sessions with these numbers, but this one; how many they were."""
+        table = self._session
+        others = sa.and_(
+            table.c.account == self._accounts.digest(session.account.name),
+            sa.func.substr(table.c.session, 1, 16).in_(list(numbers)),
+            table.c.session != _digest(session.token),
+        )
+        with self._store.writing() as connection:
+            gone = sa.select(table.c.session).where(others)
+            connection.execute(self._purpose.delete().where(self._purpose.c.session.in_(gone)))
+            return connection.execute(table.delete().where(others)).rowcount
 
     def end(self, token: str) -> None:
         digest = _digest(token)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import re
 
 from starlette.responses import Response
 
-from console.accounts import FAILURES_TO_LOCK, LONGEST_PASSWORD, SHORTEST_PASSWORD, Account, AccountError
+from console.accounts import FAILURES_TO_LOCK, LONGEST_PASSWORD, SHORTEST_PASSWORD, Account, AccountError, RunOut
 from console.gate import begin_session, end_session, forget_the_way, kept_on_the_way, send_away
 from console.openid import LONGEST_WAY, NotSignedIn, Provider, ProviderError
 from console.routes import ANYBODY, SIGNED_IN, Pages
 from console.second_factor import in_fours, picture, step_of
 from console.sessions import CODE, PASSWORD, Session
 from console.visit import Refused, Visit, not_found
+from console.words import happened
 
 log = logging.getLogger("tessera.console")
 
@@ -46,10 +48,16 @@ def begin(visit: Visit) -> Response:
         visit.faults |= {"password": "Enter your password"}
     if visit.faults:
         return _page(visit, onward, name, 400)
-    account = visit.deployment.accounts.sign_in(name, password, visit.now)
-    if account is None:
-        visit.faults["name"] = "This name and password do not belong together"
+    try:
+        account = visit.deployment.accounts.sign_in(name, password, visit.now)
+        if account is None:
+            visit.faults["name"] = "This name and password do not belong together"
+    except RunOut:
+        visit.faults["password"] = "This first password has run out. Ask whoever gave it for a new one"  # noqa: S105
+    if visit.faults:
+        log.warning("refused: a sign-in")  # of an account here the journal of sign-ins says whose
         return _page(visit, onward, name, 400)
+    assert account is not None
     onward = onward if _OWN_PATH.fullmatch(onward) else "/"
     # With an app nothing but the next page is theirs yet.
     return _go_on(visit, account, (PASSWORD,), f"/sign-in/code?next={onward}" if account.app_key else onward)
@@ -155,6 +163,49 @@ def change_password(visit: Visit) -> Response:
     if visit.faults:
         return visit.page("signing_in/password.html", 400, shortest=SHORTEST_PASSWORD)
     return _go_on(visit, account, _session(visit).amr, "/")
+
+
+# Where somebody is signed in
+
+# Whoever signs in elsewhere has no password to be asked for again; they sign in again, and so recently.
+_JUST_NOW = dt.timedelta(minutes=10)
+_EVENTS_SHOWN = 10
+
+
+@PAGES.get("/sessions", may=SIGNED_IN, audits="nothing")
+def sessions(visit: Visit) -> Response:
+    return _sessions_page(visit)
+
+
+@PAGES.post("/sessions", may=SIGNED_IN, audits="acts")
+def end_sessions(visit: Visit) -> Response:
+    held, session = visit.deployment.sessions, _session(visit)
+    others = [one.number for one in held.of(session, visit.now) if not one.is_this]
+    which = visit.choice("which", "which to end", ("all", *others))
+    if not _proved_just_now(visit) and not visit.faults:
+        if visit.account.openid:
+            visit.faults["which"] = "You signed in a while ago. Sign out, sign in again and then end them"
+        elif not visit.deployment.accounts.confirm(visit.account, visit.form.get("password", ""), visit.now):
+            visit.faults["password"] = _NOT_YOURS
+    if visit.faults:
+        return _sessions_page(visit, 400)
+    held.end_others(session, others if which == "all" else [which])
+    visit.deployment.accounts.note(visit.account, "ended elsewhere", visit.now)
+    return visit.go("/sessions")
+
+
+def _proved_just_now(visit: Visit) -> bool:
+    return visit.account.openid and visit.now - _session(visit).began_at <= _JUST_NOW
+
+
+def _sessions_page(visit: Visit, status: int = 200) -> Response:
+    held = visit.deployment.sessions.of(_session(visit), visit.now)
+    which = {"all": "all but this one"}
+    for one in held:
+        if not one.is_this:
+            which[one.number] = f"begun {happened(visit.deployment.local(one.began_at), 'instant')}"
+    events = visit.deployment.accounts.events_of(visit.account, _EVENTS_SHOWN)
+    return visit.page("signing_in/sessions.html", status, held=held, which=which, events=events)
 
 
 # The authenticator app

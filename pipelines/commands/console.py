@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,22 +65,25 @@ def add(
     openid: AtProvider = False,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
-    """Makes an account. Its first password is asked for; at the first sign-in its owner changes it and sets up an authenticator app."""
+    """Makes an account and tells its first password, once; its owner changes it at the first sign-in and sets up an authenticator app."""
+    from console.accounts import first_password
     from warehouse.access_log import account as whoever_runs_this
 
-    accounts = _deployment(config).accounts
-    made = accounts.add(
-        name, role, agency or (), None if openid else _password(), author=whoever_runs_this(), at=utc_now()
-    )
+    accounts, password = _deployment(config).accounts, None if openid else first_password()
+    made = accounts.add(name, role, agency or (), password, author=whoever_runs_this(), at=utc_now())
     out.print(f"{plain(made.name)} may sign in as {', '.join(made.roles)}.")
+    if password is not None:
+        _tell(password)
 
 
 @accounts_app.command("list")
 def list_accounts(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
-    """Every account: its roles, whose data it sees, and whether it is open."""
+    """Every account: its number in the console's log, its roles, whose data it sees, how it signs in, and whether it is open."""
+    accounts = _deployment(config).accounts
     rows = [
         {
             "name": account.name,
+            "number": accounts.number(account.name),
             "roles": ", ".join(account.roles),
             "agencies": ", ".join(account.agencies) or "all",
             "signs_in": "at the provider"
@@ -91,7 +93,7 @@ def list_accounts(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> N
             else "with a password",
             "state": "disabled" if account.disabled else "password to be changed" if account.must_change else "open",
         }
-        for account in _deployment(config).accounts.all()
+        for account in accounts.all()
     ]
     print_rows(rows, as_json, empty="Nobody has an account yet: tessera console accounts add NAME --role ROLE")
 
@@ -118,26 +120,27 @@ def reset(
     ] = False,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
-    """Gives a new password to be changed at the next sign-in; opens the account if it was locked or disabled."""
+    """Gives a new first password and tells it, once; opens the account if it was locked or disabled."""
+    from console.accounts import first_password
     from warehouse.access_log import account as whoever_runs_this
 
-    accounts = _deployment(config).accounts
-    password = None if openid else _password()
+    accounts, password = _deployment(config).accounts, None if openid else first_password()
     accounts.reset(name.lower(), password, author=whoever_runs_this(), at=utc_now(), second_factor=second_factor)
-    if openid:
+    if password is None:
         out.print(
             f"{plain(name)} signs in at the identity provider, and belongs to whoever does so first under that name."
         )
     else:
         then = " and sets up an authenticator app anew" if second_factor else ""
         out.print(f"{plain(name)} has a new password, and changes it{then} at the next sign-in.")
+        _tell(password)
 
 
-def _password() -> str:
-    """Asked for twice on a terminal, never an argument, which other users of the computer could read; else the first line of input."""
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\n")
-    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+def _tell(password: str) -> None:
+    """Shown here alone: the store has a hash of it."""
+    from console.accounts import FIRST_PASSWORD_FOR
+
+    out.print(f"First password, good for {FIRST_PASSWORD_FOR.days} days and not shown again: {password}")
 
 
 def _deployment(config: Path, address: str = "http://127.0.0.1:8000") -> Deployment:

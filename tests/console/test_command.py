@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from pipelines.cli import app
+from pipelines.commands.console import _deployment
+from pipelines.settings import utc_now
 
 
 def test_accounts_are_made_listed_and_closed(tmp_path: Path) -> None:
     config = tmp_path / "tessera.yaml"
     config.write_text("sources: {}\n")
 
-    def run(*words: str, says: str = "") -> str:
-        answer = CliRunner().invoke(app, ["console", "accounts", *words, "--config", str(config)], input=says)
+    def run(*words: str) -> str:
+        answer = CliRunner().invoke(app, ["console", "accounts", *words, "--config", str(config)])
         assert answer.exit_code == 0, answer.exception
         return answer.output
 
-    run("add", "A.Khan", "--role", "quality", "--role", "reviewer", "--agency", "police", says="three unusual words\n")
+    def told(output: str) -> str:
+        found = re.search(r"good for 3 days and not shown again: ([a-z2-9]{4}(?:-[a-z2-9]{4}){3})$", output.strip())
+        assert found, output
+        return found[1]
+
+    first = told(run("add", "A.Khan", "--role", "quality", "--role", "reviewer", "--agency", "police"))
     assert '"a.khan"' in run("list", "--json") and "password to be changed" in run("list")
+    accounts = _deployment(config).accounts
+    account = accounts.sign_in("a.khan", first, utc_now())
+    assert account is not None and account.must_change and accounts.number("a.khan") in run("list", "--json")
     run("disable", "a.khan")
     assert '"disabled"' in run("list", "--json")
-    run("reset", "a.khan", says="three other words\n")
-    assert "three" not in run("list", "--json") and "disabled" not in run("list")
+    second = told(run("reset", "a.khan"))
+    assert second != first and second not in run("list", "--json") and "disabled" not in run("list")
+    assert "sets up an authenticator app anew" in run("reset", "a.khan", "--second-factor")
 
-    assert "sets up an authenticator app anew" in run("reset", "a.khan", "--second-factor", says="three more words\n")
-
-    run("add", "B.Lee", "--role", "practitioner", "--openid")  # asks for nothing
+    assert "password" not in run("add", "B.Lee", "--role", "practitioner", "--openid")
     assert "b.lee" in run("list") and "at the provider" in run("list")
     assert "whoever does so first" in run("reset", "a.khan", "--openid")
 
 
 def test_roles_for_which_a_password_is_enough_are_named_in_the_settings(tmp_path: Path) -> None:
-    from pipelines.commands.console import _deployment
     from pipelines.settings import SettingsError, load_settings
 
     config = tmp_path / "tessera.yaml"

@@ -291,6 +291,20 @@ def test_a_name_that_is_given_to_somebody_else_there_is_not_theirs_here(desk: De
     assert _sign_in(desk).status_code == 200
 
 
+def test_who_signed_in_there_a_while_ago_ends_no_other_session(desk: Desk) -> None:
+    """There is no password here to be asked for again; the provider asks for whatever it asks for."""
+    client, other = desk.browser(), desk.browser()
+    for one in (other, client):
+        _sign_in(desk, one)
+    desk.later(minutes=11)
+    answer = client.post("/sessions", {"which": "all"})
+    assert answer.status_code == 400 and "sign in again" in answer.text and other.get("/").status_code == 200
+    client = desk.browser()
+    _sign_in(desk, client)
+    assert client.post("/sessions", {"which": "all"}).status_code == 303
+    assert (client.get("/").status_code, other.get("/").status_code) == (200, 303)
+
+
 def test_such_an_account_has_no_password_and_one_with_a_password_stays_as_it_was(desk: Desk) -> None:
     refused = desk.browser().post("/sign-in", {"name": "ana", "password": PASSWORD}, on="/sign-in")
     nobody_ones = desk.browser().post("/sign-in", {"name": "ana", "password": "nobody has this one"}, on="/sign-in")

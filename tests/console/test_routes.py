@@ -33,6 +33,10 @@ def test_a_route_lets_in_those_it_declares_and_nobody_else(shared_desk: Desk, ro
             expected = "no longer good" if route.method == "POST" else ""
             assert answer.status_code in ((403,) if expected else (200, 303, 400, 404)), answer.text
             assert expected in answer.text and "not for your role" not in answer.text
+            # What shows somebody does not stay on the screen of whoever went away, and nothing else goes by itself.
+            shows = route.audits == "looks" and answer.status_code == 200
+            assert ("refresh" in answer.headers) is shows
+            assert not shows or answer.headers["refresh"] == f"1200; url={_at(route)}"
         else:
             assert answer.status_code == 403 and "not for your role" in answer.text
             assert len(shared_desk.looks()) == before

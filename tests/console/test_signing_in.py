@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import shutil
 from pathlib import Path
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher, extract_parameters
 
-from console.accounts import AccountError
+from console.accounts import WORDS, AccountError, first_password
 from console.sessions import ABSOLUTE, IDLE
 from tests.console.conftest import PASSWORD, Client, Desk, desk_over
 from warehouse.store import StoreError
@@ -21,7 +23,7 @@ EVERY_HEADER = {
 }  # fmt: skip
 
 
-def _sign_in(client: Client, name: str, password: str, **said: str) -> object:
+def _sign_in(client: Client, name: str, password: str, **said: str) -> httpx.Response:
     return client.post("/sign-in", {"name": name, "password": password, **said}, on="/sign-in")
 
 
@@ -139,11 +141,46 @@ def test_a_password_given_by_somebody_else_is_changed_first(desk: Desk) -> None:
     assert client.get("/").headers["location"] == "/password"
 
 
-@pytest.mark.parametrize("password", ["short", "aaaaaaaaaaaaaaaa", "my password 123", "engineer engineer", "x" * 201])
-def test_a_weak_password_is_not_taken(desk: Desk, password: str) -> None:
-    with pytest.raises(AccountError):
-        desk.deployment.accounts.add("engineer", ["engineer"], [], password, author="test", at=desk.now[0])
-    assert desk.deployment.accounts.find("engineer") is None
+def test_a_first_password_that_nobody_uses_runs_out(desk: Desk) -> None:
+    first, accounts = first_password(), desk.deployment.accounts
+    assert len({first_password() for _ in range(100)}) == 100
+    accounts.add("new", ["quality"], [], first, author="test", at=desk.now[0])
+    desk.later(days=3)
+    assert _sign_in(desk.browser(), "new", first).status_code == 303
+    desk.later(seconds=1)
+    late = _sign_in(desk.browser(), "new", first)
+    assert late.status_code == 400 and "This first password has run out" in late.text
+    assert (
+        "has run out" not in _sign_in(desk.browser(), "new", "a guess of mine").text
+    )  # told to nobody who merely guesses
+    accounts.reset("new", first_password(), author="test", at=desk.now[0])
+    assert _sign_in(desk.browser(), "new", first).status_code == 400
+    desk.account("engineer")
+    desk.later(days=400)
+    assert _sign_in(desk.browser(), "engineer", PASSWORD).status_code == 303  # one of their own does not
+
+
+def test_what_a_password_is_not_worth_more_for_is_written_down() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "console.md").read_text(encoding="utf-8")
+    assert f"({', '.join(WORDS)})" in " ".join(page.split())
+
+
+def test_a_weak_password_is_not_taken(desk: Desk) -> None:
+    # Too short or long, or long enough and among the first that are guessed: the commonest, a walk on the keyboard, our own words, a place
+    # and a year.
+    for password in (
+        "short", "aaaaaaaaaaaaaaaa", "my password 123", "engineer engineer", "x" * 201, "qwertyuiop123456", "unbelievable", "1q2w3e4r5t6y",
+        "Safeguarding2026", "Tessera-Console", "manchester2026", "p4ssw0rdp4ssw0rd",
+    ):  # fmt: skip
+        with pytest.raises(AccountError):
+            desk.deployment.accounts.add("engineer", ["engineer"], [], password, author="test", at=desk.now[0])
+        assert desk.deployment.accounts.find("engineer") is None
+    for password in (
+        PASSWORD,
+        "Größe, 12 Äpfel?",
+        "quality is never an accident",
+    ):  # of any characters, our words among others
+        desk.deployment.accounts.add(f"{len(password)}.one", ["engineer"], [], password, author="test", at=desk.now[0])
 
 
 def test_passwords_are_hashed_by_argon2id_as_owasp_asks() -> None:
@@ -182,6 +219,69 @@ def test_nothing_in_the_store_tells_a_name_or_a_token(desk: Desk, tmp_path: Path
     client.post("/sign-in", {"name": "zebedee.quill", "password": PASSWORD}, on="/sign-in")
     held = b"".join(path.read_bytes() for path in tmp_path.glob("decisions.sqlite*"))
     assert b"zebedee" not in held and client.cookies["tessera_session"].encode() not in held
+
+
+def test_somebody_sees_where_they_are_signed_in_and_ends_it(desk: Desk) -> None:
+    client, other, third, stranger = (
+        desk.client("engineer"),
+        *(desk.signed_in("engineer") for _ in range(2)),
+        desk.client("quality"),
+    )
+    page = client.get("/sessions").text
+    assert page.count("another browser") == 2 and page.count("this browser") == 1 and "app set up" in page
+    numbers = re.findall(r'<option value="([0-9a-f]{16})"', page)
+    assert len(numbers) == 2
+    for said, fault in (
+        ({"which": "all", "password": "a guess of mine"}, "not your present password"),
+        ({"which": "all"}, "not your present password"),
+        ({"which": "0" * 16, "password": PASSWORD}, "Choose which to end"),
+    ):
+        answer = client.post("/sessions", said)
+        assert answer.status_code == 400 and fault in answer.text and other.get("/").status_code == 200
+    assert stranger.post("/sessions", {"which": numbers[0], "password": PASSWORD}).status_code == 400  # not theirs
+    assert client.post("/sessions", {"which": numbers[0], "password": PASSWORD}).status_code == 303
+    assert sorted(one.get("/").status_code for one in (other, third)) == [200, 303]
+    assert client.post("/sessions", {"which": "all", "password": PASSWORD}).status_code == 303
+    assert {one.get("/").status_code for one in (other, third)} == {303}
+    assert client.get("/").status_code == stranger.get("/").status_code == 200
+    assert "ended elsewhere" in client.get("/sessions").text and "ended elsewhere" not in stranger.get("/sessions").text
+
+
+def test_every_attempt_to_sign_in_is_kept(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.account("engineer")
+    desk.account("quality")
+    desk.deployment.accounts.disable("quality", author="test", at=desk.now[0])
+    _sign_in(desk.browser(), "engineer", "a guess of mine")
+    _sign_in(desk.browser(), "quality", PASSWORD)
+    _sign_in(desk.browser(), "zebedee.quill", "a guess of mine")
+    desk.sign_in("engineer")
+    events = [(event["who"], event["what"]) for event in desk.deployment.accounts.events()][:3]
+    assert events == [("engineer", "signed in, code"), ("quality", "refused, disabled"), ("engineer", "wrong password")]
+    assert caplog.text.count("refused: a sign-in") == 3  # also of a name that nobody has, which is not told
+    assert "zebedee" not in caplog.text and "guess" not in caplog.text
+
+
+def test_what_is_refused_is_logged_with_whose_it_was(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    client, number = desk.client("engineer"), desk.deployment.accounts.number("engineer")
+    client.get("/governance")
+    client.post("/password", headers={"origin": "https://evil.example"})
+    client.request("POST", "/password", data={"form_token": "forged"})
+    once = {"form_token": client.token(), "old": "", "new": "", "again": "x"}
+    for _ in range(2):
+        client.request("POST", "/password", data=once)
+    desk.browser().request("POST", "/sign-in", data={"form_token": "forged"})
+    said = [
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "tessera.console" and "refused" in record.getMessage()
+    ]
+    assert said == [
+        f"refused: a role on /governance, account {number}",
+        f"refused: a form from another origin on /password, account {number}",
+        f"refused: a form without its token on /password, account {number}",
+        f"refused: a form sent again on /password, account {number}",
+        "refused: a form without its token on /sign-in, account nobody",
+    ]
 
 
 # Requests that no browser sends

@@ -20,6 +20,7 @@ import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from console import gate
 from console.openid import Claims, OpenId
 from tests.console.conftest import PASSWORD, Desk, cheap_passwords, code, desk_over, portal, story
 from tests.console.openid_provider import CLIENT, SECRET, provider
@@ -33,7 +34,7 @@ WRITTEN_HERE = frozenset({"partners.observation"})
 WHY = "strategy discussion 26/114"
 # Each page that a menu or a link of it leads to, by the role that reads it.
 PAGES = {
-    "engineer": ["/", "/tonight", "/tonight/health.fhir", "/password", "/second-factor"],
+    "engineer": ["/", "/tonight", "/tonight/health.fhir", "/password", "/second-factor", "/sessions"],
     "reviewer": ["/review", "/review?of=sample", "/review/next", "/review/answers"],
     "quality": [
         "/tonight",
@@ -175,6 +176,21 @@ def test_a_first_sign_in_is_heard_fits_and_sets_up_an_app(desk: Desk, browser: B
     page.get_by_label("Code").fill(pyotp.TOTP(key).at(desk.now[0].replace(tzinfo=dt.UTC)))
     page.get_by_role("button", name="Sign in").click()
     assert page.get_by_role("link", name="Tonight").first.is_visible()
+    page.context.close()
+
+
+def test_a_page_about_people_leaves_the_screen_of_who_went_away(
+    desk: Desk, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = _page(desk, browser, "practitioner", java_script_enabled=False)
+    page.goto("/children/p-amina")
+    _state_purpose(page)
+    monkeypatch.setattr(gate, "LEFT_OPEN_FOR", 1)
+    page.goto("/children/p-amina")
+    assert page.get_by_text("Amina").count()
+    desk.later(minutes=20)
+    page.wait_for_url("**/sign-in?next=/children/p-amina")
+    assert not page.get_by_text("Amina").count()
     page.context.close()
 
 
