@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from connectors.readers.received import Parsed, ReadableFile, UnreadableFile, UnrecognisedFile
+from connectors.readers.xlsx import is_workbook
 
 # What is opened is held in memory, and a few kilobytes can be made that open to more than any computer holds. A term's marks of a
 # hundred thousand pupils are 1 GiB of text; what is more comes as it is, and is read as a stream.
 LARGEST = 2 << 30
 _CHUNK = 1 << 20
 _SHOWN = 3
-_WORKBOOK = "[Content_Types].xml"
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError)
 
 
@@ -29,14 +29,7 @@ def is_archive(file: ReadableFile) -> bool:
     """Whether the bytes are gzip, or a zip that is no workbook."""
     with file.open() as stream:
         start = stream.read(4)
-        if start[:3] == b"\x1f\x8b\x08":
-            return True
-        if start not in (b"PK\x03\x04", b"PK\x05\x06") or file.name.lower().endswith((".xlsx", ".xlsm")):
-            return False
-        try:
-            return _WORKBOOK not in zipfile.ZipFile(stream).namelist()
-        except _DAMAGED:
-            return True
+    return start[:3] == b"\x1f\x8b\x08" or (start in (b"PK\x03\x04", b"PK\x05\x06") and not is_workbook(file))
 
 
 def read(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import zipfile
 from dataclasses import replace
 from typing import Any
 
@@ -20,11 +21,25 @@ from connectors.readers.received import (
     repeats_header,
 )
 
+_CONTENTS = "[Content_Types].xml"
+
 
 def is_workbook(file: ReadableFile) -> bool:
-    """Whether the bytes are a zip archive that a workbook could be; its name does not decide."""
+    """Whether the bytes are a zip archive with the table of contents of an office document, or that and called a workbook.
+
+    What is one does not hang on its name: the same bytes may come under two.
+    """
     with file.open() as stream:
-        return stream.read(4) == b"PK\x03\x04" and file.name.lower().endswith((".xlsx", ".xlsm"))
+        if stream.read(4) != b"PK\x03\x04":
+            return False
+        try:
+            return _CONTENTS in zipfile.ZipFile(stream).namelist() or _is_called_one(file)
+        except (zipfile.BadZipFile, OSError, ValueError):
+            return _is_called_one(file)
+
+
+def _is_called_one(file: ReadableFile) -> bool:
+    return file.name.lower().endswith((".xlsx", ".xlsm"))
 
 
 def read(feed: Feed, file: ReadableFile) -> list[Parsed]:

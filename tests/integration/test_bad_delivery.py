@@ -71,6 +71,18 @@ def test_every_row_of_every_sheet_has_a_place_of_its_own(toy: Deployment) -> Non
     assert holds(deployment)
 
 
+def test_a_workbook_is_known_by_its_bytes_under_any_name(toy: Deployment) -> None:
+    deployment = toy(WORKBOOKS)
+    book = workbook(one=[HEADER, ["A1", "Stone", "2026-11-16", "/"]])
+    deployment.send("a.xlsx", book)
+    deployment.send("b.csv", book)
+    entry = deployment.night()
+    assert (entry["status"], books(entry)) == ("loaded", (2, 1, 1, 0, 0))
+    deployment.send("c.csv", workbook(one=[HEADER, ["B2", "Reed", "2026-11-16", "/"]]))
+    assert deployment.night("2026-11-17")["landed"] == 1
+    assert holds(deployment)
+
+
 def test_a_sheet_that_lacks_a_column_fails_its_file(toy: Deployment) -> None:
     deployment = toy(WORKBOOKS)
     good = [HEADER, ["A1", "Stone", "2026-11-16", "/"]]
