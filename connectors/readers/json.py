@@ -33,9 +33,11 @@ _FAULTS = frozenset({"error", "errors", "exception", "exceptions", "fault", "fau
 _OUTCOMES = {"success": (False,), "ok": (False,), "status": ("error", "fail", "failed", "failure")}
 # What is a Bundle beyond doubt. To look for the word first costs nearly nothing; to look into every line costs as much as reading it.
 _IS_BUNDLE = (
-    "ok AND contains(line, '\"Bundle\"') AND (line ->> '$.resourceType') = 'Bundle' "
-    "AND coalesce(json_type(line, '$.entry'), 'ARRAY') = 'ARRAY'"
+    "coalesce(contains(line, '\"Bundle\"') AND (line ->> '$.resourceType') = 'Bundle' "
+    "AND coalesce(json_type(line, '$.entry'), 'ARRAY') = 'ARRAY', false)"
 )
+# Of an object that was only parted from others: whether it deletes one, and its text where it is no JSON.
+_AS_YET = "false AS deletes, NULL::VARCHAR AS broken"
 # Encounter/7, its version, or the same as an absolute address; an address with a search in it names no resource.
 _NAMED = r"(?:^|/)([A-Z][A-Za-z]+)/([A-Za-z0-9.-]{1,64})(?:/_history/[^/?]+)?$"
 
@@ -47,6 +49,9 @@ def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
         _lines(file, objects)
     else:
         _document(feed, file, objects)
+    # What is no JSON is kept where nothing looks into it: asked for a member, DuckDB would end the transaction, in whatever order
+    # conditions stand.
+    file.con.execute(f"UPDATE {objects} SET broken = line, line = NULL WHERE NOT ok")
     _open_bundles(file, objects)
     others = _pass_over_others(feed, file, objects)
     parsed = [_read_table(feed, file, objects, table) for table in feed.tables]
@@ -73,10 +78,11 @@ def _open_bundles(file: ReadableFile, objects: str) -> None:
     while file.con.execute(f"SELECT 1 FROM {objects} WHERE {_IS_BUNDLE} LIMIT 1").fetchone() is not None:
         file.con.execute(
             f"CREATE OR REPLACE TEMP TABLE {objects.removeprefix('temp.')} AS "
-            "SELECT row_number() OVER (ORDER BY row_number, place) AS row_number, line, ok, deletes FROM ("
-            f"SELECT row_number, 0 AS place, line, ok, deletes FROM {objects} WHERE NOT ({_IS_BUNDLE}) UNION ALL "
+            "SELECT row_number() OVER (ORDER BY row_number, place) AS row_number, line, ok, deletes, broken FROM ("
+            f"SELECT row_number, 0 AS place, line, ok, deletes, broken FROM {objects} WHERE NOT ({_IS_BUNDLE}) UNION ALL "
             "SELECT row_number, place, CASE WHEN deletes THEN "
-            f"{deletion} WHEN json_type(entry, '$.resource') = 'OBJECT' THEN entry -> '$.resource' ELSE entry END::VARCHAR, true, deletes "
+            f"{deletion} WHEN json_type(entry, '$.resource') = 'OBJECT' THEN entry -> '$.resource' ELSE entry END::VARCHAR, "
+            "true, deletes, NULL "
             "FROM (SELECT *, coalesce((entry ->> '$.request.method') = 'DELETE', false) AS deletes FROM ("
             "SELECT row_number, line, unnest(json_extract(line, '$.entry[*]')) AS entry, "
             f"generate_subscripts(json_extract(line, '$.entry[*]'), 1) AS place FROM {objects} WHERE {_IS_BUNDLE})))"
@@ -92,15 +98,15 @@ def _pass_over_others(feed: Feed, file: ReadableFile, objects: str) -> tuple[str
     if not elements:
         return ()
     other = (
-        f"ok AND regexp_full_match(line ->> '$.resourceType', '[A-Z][A-Za-z]{{2,40}}') "
-        f"AND (line ->> '$.resourceType') NOT IN ('Bundle', {', '.join(literal(element) for element in elements)})"
+        f"coalesce(regexp_full_match(line ->> '$.resourceType', '[A-Z][A-Za-z]{{2,40}}') "
+        f"AND (line ->> '$.resourceType') NOT IN ('Bundle', {', '.join(literal(element) for element in elements)}), false)"
     )
     found = file.con.execute(
         f"SELECT line ->> '$.resourceType', count(*) FROM {objects} WHERE {other} GROUP BY 1 ORDER BY 1"
     ).fetchall()
     if not found:
         return ()
-    left = file.con.execute(f"SELECT 1 FROM {objects} WHERE NOT coalesce({other}, false) LIMIT 1").fetchone()
+    left = file.con.execute(f"SELECT 1 FROM {objects} WHERE NOT {other} LIMIT 1").fetchone()
     if left is None and "OperationOutcome" in dict(found):
         outcomes = f"SELECT line FROM {objects} WHERE (line ->> '$.resourceType') = 'OperationOutcome'"
         issues = [i for (line,) in file.con.execute(outcomes).fetchall() for i in _issues(json.loads(line))]
@@ -140,7 +146,7 @@ def _is_lines(file: ReadableFile) -> bool:
 def _lines(file: ReadableFile, objects: str) -> None:
     file.con.execute(
         f"CREATE TEMP TABLE {objects.removeprefix('temp.')} AS "
-        "SELECT row_number, line, json_valid(line) AS ok, false AS deletes FROM ("
+        f"SELECT row_number, line, json_valid(line) AS ok, {_AS_YET} FROM ("
         f"  SELECT row_number() OVER () AS row_number, line FROM read_csv({literal(file.location)}, header = false, "
         f"  auto_detect = false, delim = chr(1), quote = '', escape = '', max_line_size = {MAX_LINE}, null_padding = true, "
         "  ignore_errors = true, store_rejects = true, columns = {'line': 'VARCHAR'})"
@@ -167,7 +173,7 @@ def _line_by_line(file: ReadableFile, objects: str) -> None:
                 lines.append(shown(line.rstrip(b"\r\n")))
     file.con.register("lines_shown", pa.table({"row_number": numbers, "line": lines}))
     file.con.execute(
-        f"INSERT INTO {objects} SELECT row_number, line, json_valid(line) AND strlen(line) <= {MAX_LINE}, false FROM lines_shown"
+        f"INSERT INTO {objects} SELECT row_number, line, json_valid(line) AND strlen(line) <= {MAX_LINE}, false, NULL FROM lines_shown"
     )
     file.con.unregister("lines_shown")
 
@@ -206,7 +212,8 @@ def _document(feed: Feed, file: ReadableFile, objects: str) -> None:
     rows = f"unnest(json_extract(?::JSON, {literal(path)}))" if path.endswith("]") else "?::JSON"
     file.con.execute(
         f"CREATE TEMP TABLE {objects.removeprefix('temp.')} AS "
-        f"SELECT row_number() OVER () AS row_number, line::VARCHAR AS line, true AS ok, false AS deletes FROM (SELECT {rows} AS line)",
+        f"SELECT row_number() OVER () AS row_number, line::VARCHAR AS line, true AS ok, {_AS_YET} "
+        f"FROM (SELECT {rows} AS line)",
         [text],
     )
 
@@ -221,7 +228,7 @@ def _object_by_object(file: ReadableFile, objects: str, path: str, document: Any
     lines = pa.table({"row_number": range(1, len(found) + 1), "line": [json.dumps(one) for one in found]})
     file.con.register("objects_shown", lines)
     file.con.execute(
-        f"CREATE TEMP TABLE {objects.removeprefix('temp.')} AS SELECT row_number, line, json_valid(line) AS ok, false AS deletes "
+        f"CREATE TEMP TABLE {objects.removeprefix('temp.')} AS SELECT row_number, line, json_valid(line) AS ok, {_AS_YET} "
         "FROM objects_shown"
     )
     file.con.unregister("objects_shown")
@@ -294,7 +301,7 @@ def _resolved(text: str, bundle: dict[str, Any]) -> str:
         for entry in bundle.get("entry", [])
         if isinstance(entry, dict)
         and isinstance(entry.get("resource"), dict)
-        and entry.get("fullUrl", "").startswith("urn:uuid:")
+        and str(entry.get("fullUrl")).startswith("urn:uuid:")
     }
     return re.sub(r'"(urn:uuid:[^"]+)"', lambda match: json.dumps(names.get(match[1], match[1])), text)
 
@@ -323,7 +330,7 @@ def _read_table(feed: Feed, file: ReadableFile, objects: str, table: Table) -> P
             SELECT row_number, line,
                    {f"json_extract_string(line, [{scalar_list}])" if scalars else "[]"} AS scalars,
                    {f"json_extract(line, [{nested_list}])" if nested else "[]"} AS nested
-            FROM {objects} WHERE ok AND {of_type}
+            FROM {objects} WHERE {of_type}
         )
     """)
     return Parsed(table, relation)
@@ -343,7 +350,7 @@ def _unusable(feed: Feed, file: ReadableFile, objects: str, first: Parsed) -> No
     file.con.execute(f"""
         INSERT INTO {first.relation} (row_number, _problem, _content)
         SELECT row_number, 'row ' || row_number || ': not well-formed JSON, or bytes that are no text in UTF-8, '
-               || 'or longer than {MAX_LINE // 1024 // 1024} MiB; ask for it again or repair and release it', line
+               || 'or longer than {MAX_LINE // 1024 // 1024} MiB; ask for it again or repair and release it', broken
         FROM {objects} WHERE NOT ok
     """)
     file.con.execute(f"""
@@ -353,5 +360,5 @@ def _unusable(feed: Feed, file: ReadableFile, objects: str, first: Parsed) -> No
                     || 'with active false, a merge with its link)'
                ELSE ': not a kind of record this feed uses (' || {literal(", ".join(elements) or "objects")} || ')' END
                || '; kept, and nothing was read from it', line
-        FROM {objects} WHERE ok AND {typed}
+        FROM {objects} WHERE line IS NOT NULL AND {typed}
     """)

@@ -158,6 +158,30 @@ def test_bundles_line_by_line_and_within_each_other_are_opened(toy: Callable[...
     assert deployed.rows("SELECT count(*) AS n FROM event") == [{"n": 0}]
 
 
+def test_what_is_no_json_spoils_itself_alone_whatever_stands_beside_it(toy: Callable[..., Any]) -> None:
+    deployed = toy(feeds()["health.fhir"])
+    patient = {"resourceType": "Patient", "id": "p1", "name": [{"family": "Zzcanary"}], "birthDate": "2016-04-04"}
+    practice = {"resourceType": "Organization", "id": "o1"}
+    half = {**patient, "id": "p2", "name": [{"family": "Zz\ud800"}]}
+    entries = [
+        {"fullUrl": None, "resource": patient},
+        {"fullUrl": "urn:uuid:1", "resource": half},
+        {"resource": practice},
+    ]
+    deployed.send("a.json", json.dumps(bundle(*entries)))
+    lines = [
+        json.dumps(practice),
+        '{"resourceType": "Patient", ',
+        json.dumps(bundle({"resource": {**patient, "id": "p3"}})),
+    ]
+    deployed.send("b.ndjson", "\n".join(lines))
+    books = deployed.night()
+    assert (books["status"], books["landed"], books["quarantined"]) == ("loaded", 2, 2), books["message"]
+    held = deployed.rows("SELECT reason, content FROM quarantine ORDER BY 1")
+    assert ["not well-formed JSON" in row["reason"] for row in held] == [True, True]
+    assert "ud800" in held[0]["content"] and held[1]["content"] == lines[1]
+
+
 def test_a_night_of_nothing_that_is_read_is_a_quiet_one(toy: Callable[..., Any]) -> None:
     deployed = toy(feeds()["health.fhir"])
     deployed.send("a.ndjson", "\n".join(json.dumps({"resourceType": "Practitioner", "id": str(n)}) for n in (1, 2)))
