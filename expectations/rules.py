@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import md5
 from types import TracebackType
@@ -209,52 +209,25 @@ class Workings:
                 return f"(SELECT * FROM {self._received(table)} WHERE superseded_seq IS NULL)"
             if name == f"received_{table.name}":
                 return self._received(table)
-        if name in self._prints:
-            return self._made_table(name)
+            if name in (f"this_{table.name}", f"last_{table.name}"):
+                return self._made_table(name, lambda table=table: self._typed(table, last_year=name[:5] == "last_"))
+        if name in self._prepared:
+            return self._made_table(name, lambda: self.sql(self._prepared[name]))
         raise KeyError(name)
 
-    def make(self, texts: Iterable[str], side_by_side: Callable[[Sequence[str]], list[Exception | None]]) -> None:
-        """Makes all tables that this SQL reads, those that need nothing of each other side by side.
-
-        What could not be made raises where it is read.
-        """
-        waiting = {name for text in texts for name in self.reads(text) if name in self._prints} - self._made
-        while waiting:
-            ready = sorted(name for name in waiting if not self.reads(self._prepared.get(name, "")) & waiting)
-            if not ready:  # they read each other in a ring
-                return
-            waiting -= set(ready)
-            making: dict[str, str] = {}
-            for name in ready:
-                try:
-                    making[name] = f"CREATE TABLE {_relation(name)} AS {self._definition(name)}"
-                except Exception as error:
-                    self._failed[name] = error
-            for name, raised in zip(making, side_by_side(list(making.values())), strict=True):
-                if raised is None:
-                    self._made.add(name)
-                else:
-                    self._failed[name] = raised
-
-    def _made_table(self, name: str) -> str:
+    def _made_table(self, name: str, sql: Any) -> str:
         """The table, made if it is not yet; what could not be made fails every rule that reads it, tried once."""
+        relation = f"{SCHEMA}.{quoted(name)}"
         if name in self._failed:
             raise self._failed[name]
         if name not in self._made:
             try:
-                self._con.execute(f"CREATE TABLE {_relation(name)} AS {self._definition(name)}")
+                self._con.execute(f"CREATE TABLE {relation} AS {sql()}")
             except Exception as error:
                 self._failed[name] = error
                 raise
             self._made.add(name)
-        return _relation(name)
-
-    def _definition(self, name: str) -> str:
-        """The SELECT of a table of a check; what that reads has been made."""
-        if name in self._prepared:
-            return self.sql(self._prepared[name])
-        how, _, table = name.partition("_")
-        return self._typed(self.feed.table(table), last_year=how == "last")
+        return relation
 
     def _typed(self, table: Table, *, last_year: bool) -> str:
         """A table with its columns read: text tidied once, dates worked out from that, and then held to what can be a date."""
@@ -306,10 +279,6 @@ def standard_of(feed: Feed, rule: Rule, meaning: str = "") -> Standard:
         rule=rule,
         meaning=meaning,
     )
-
-
-def _relation(name: str) -> str:
-    return f"{SCHEMA}.{quoted(name)}"
 
 
 def _print_of(text: str) -> str:

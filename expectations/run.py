@@ -17,6 +17,7 @@ import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +60,6 @@ _MORE_THAN_A_CONDITION = re.compile(
     r"\b(SELECT|FROM|JOIN|UNION|INTERSECT|EXCEPT|GROUP|HAVING|QUALIFY|WINDOW|OVER|ORDER|LIMIT|OFFSET|SAMPLE)\b|;",
     re.IGNORECASE,
 )
-
-# Of these tables each row is one that was received, and there once; a book's own tables may hold it more than once.
-_OF_A_BOOK = re.compile(rf"{re.escape(SCHEMA)}\.\"(?!this_|last_)")
 
 # From here on a second condition on every row takes less time than it takes to plan: DuckDB's row group.
 _MANY_ROWS = 122_880
@@ -112,11 +110,13 @@ def check_feed(
     load changes nothing.
     """
     con = warehouse.con
-    con.execute(JUDGED.ddl())
-    states = _table_states(con, feed)
-    beaten = frozenset(name for name, state in states.items() if BEATEN in state.met)
-    with Workings(con, feed, options or {}, today, frozenset(states), beaten) as workings:
-        con.execute(f"CREATE TABLE {SCHEMA}.failing AS SELECT * FROM quality_failure LIMIT 0")
+    with ExitStack() as stack:
+        con.execute(JUDGED.ddl())
+        states = _table_states(con, feed)
+        beaten = frozenset(name for name, state in states.items() if BEATEN in state.met)
+        workings = stack.enter_context(Workings(con, feed, options or {}, today, frozenset(states), beaten))
+        con.execute("CREATE OR REPLACE TEMP TABLE failing AS SELECT * FROM quality_failure LIMIT 0")
+        stack.callback(con.execute, "DROP TABLE IF EXISTS temp.failing")
         return _check(warehouse, feed, load_id, load_seq, allow_test_nhs_numbers, workings, states, rules)
 
 
@@ -142,7 +142,7 @@ def _check(
 
     judged = _judged_so_far(con, feed)
     known = {standard.name: _state_read(standard, workings, states, held) for standard in standards}
-    due: list[tuple[Standard, int]] = []
+    tasks: list[_Task] = []
     broken: dict[str, str] = {}
     for standard in standards:
         definition, state, seen = judged.get(standard.name, ("", "", 0))
@@ -155,10 +155,6 @@ def _check(
         if not standard.sql and str(standard.column).lower() not in states[standard.table].columns:
             broken[standard.name] = f"the raw table has no column {standard.column}"
             continue
-        due.append((standard, since))
-    workings.make([standard.sql for standard, _ in due], warehouse.side_by_side)
-    tasks: list[_Task] = []
-    for standard, since in due:
         try:
             tasks.append(_task(feed, standard, since, workings))
         except KeyError as error:
@@ -170,7 +166,7 @@ def _check(
     with warehouse.transaction():
         verdicts = volume.judge(warehouse, feed, load_id=load_id, load_seq=load_seq, today=workings.today)
         _drop_failures(con, feed, standards, tasks, broken, judged, states, held, load_seq)
-        con.execute(f"INSERT INTO quality_failure SELECT * FROM {SCHEMA}.failing")
+        con.execute("INSERT INTO quality_failure SELECT * FROM temp.failing")
         verdicts = _verdicts(con, feed, standards, broken, states, held, workings) + verdicts
         verdicts += [
             Verdict(
@@ -201,7 +197,7 @@ def _judge(
     states: Mapping[str, _TableState],
     held: Mapping[str, tuple[int, str]],
 ) -> dict[str, str]:
-    """Fills the table `failing`; returns why, for each standard that could not be run."""
+    """Fills temp.failing; returns why, for each standard that could not be run."""
     if not tasks:
         return {}
     broken = _find(warehouse, feed, [task for task in tasks if _can_fail(task.standard, states, held)], states)
@@ -219,10 +215,8 @@ def _judge(
     unanswered = [name for name, answer in answers.items() if answer == "broken"]
     broken |= {name: f"Great Expectations could not run {name}" for name in unanswered}
     failing = [task for task in tasks if answers[task.standard.name] == "fail"]
-    _keep_rows_found(warehouse, feed, failing, load_id, states, held)
-    kept = dict(
-        warehouse.con.execute(f"SELECT expectation, count(*) FROM {SCHEMA}.failing GROUP BY expectation").fetchall()
-    )
+    _keep_rows_found(warehouse.con, feed, failing, load_id, states)
+    kept = dict(warehouse.con.execute("SELECT expectation, count(*) FROM temp.failing GROUP BY expectation").fetchall())
     for name in (task.standard.name for task in failing):
         if not kept.get(name):
             broken[name] = f"{name} fails but points at no current row; see its SQL"
@@ -232,10 +226,11 @@ def _judge(
 def _find(
     warehouse: Warehouse, feed: Feed, tasks: Sequence[_Task], states: Mapping[str, _TableState]
 ) -> dict[str, str]:
-    """Asks every standard once: the rows that fail go into the table `found`, each once. Returns why, for each that raised."""
-    columns = "expectation VARCHAR, raw_row_id VARCHAR, column_name VARCHAR, value VARCHAR, hint VARCHAR"
-    warehouse.con.execute(f"CREATE TABLE {SCHEMA}.found ({columns})")
-    warehouse.con.execute(f"CREATE TABLE {SCHEMA}.told ({columns})")
+    """Asks every standard once: the rows that fail go into the table `found`. Returns why, for each that raised."""
+    warehouse.con.execute(
+        f"CREATE TABLE {SCHEMA}.found (expectation VARCHAR, raw_row_id VARCHAR, column_name VARCHAR, value VARCHAR, "
+        "hint VARCHAR)"
+    )
     in_one_pass = _of_one_pass(feed, tasks, states)
     raised = warehouse.side_by_side([_finding_in_one_pass(rows, group) for rows, group in in_one_pass.items()])
     # One that raises takes the others of its pass down with it: those are asked one at a time.
@@ -252,13 +247,9 @@ def _find(
     raised = warehouse.side_by_side(
         [
             again.get(name)
-            or f"INSERT INTO {SCHEMA}.told BY NAME SELECT {literal(name)} AS expectation, * FROM ({rules[name]}\n)"
+            or f"INSERT INTO {SCHEMA}.found BY NAME SELECT {literal(name)} AS expectation, * FROM ({rules[name]}\n)"
             for name in alone
         ]
-    )
-    # A rule may name a row more than once, and a table worked out for rules may hold it so.
-    warehouse.con.execute(
-        f"INSERT INTO {SCHEMA}.found SELECT DISTINCT ON (expectation, raw_row_id) * FROM {SCHEMA}.told ORDER BY column_name, value"
     )
     # DuckDB's messages quote the data: only the kind of the fault may be told.
     return {
@@ -297,9 +288,8 @@ def _finding_in_one_pass(rows: str, group: Sequence[tuple[_Task, str]]) -> str:
     conditions = ", ".join(f"({condition}\n) AS f{place}" for place, (_, condition) in enumerate(group, start=1))
     failed = " OR ".join(f"f{place}" for place in range(1, len(group) + 1))
     places = ", ".join(f"CASE WHEN f{place} THEN {place} END" for place in range(1, len(group) + 1))
-    found = "told" if _OF_A_BOOK.match(rows) else "found"
     return (
-        f"INSERT INTO {SCHEMA}.{found} (expectation, raw_row_id) SELECT ([{names}])[failed], raw_row_id FROM ("
+        f"INSERT INTO {SCHEMA}.found (expectation, raw_row_id) SELECT ([{names}])[failed], raw_row_id FROM ("
         f"SELECT raw_row_id, unnest([{places}]) AS failed FROM (SELECT raw_row_id, {conditions} FROM {rows}) WHERE {failed}"
         ") WHERE failed IS NOT NULL"
     )
@@ -334,106 +324,95 @@ def _task(feed: Feed, standard: Standard, since: int, workings: Workings) -> _Ta
     return _Task(standard, since, workings.sql(standard.sql, rows=rows, quarantine=_quarantine(feed, table)))
 
 
+# Files are named as they were received; a failure found before keeps the night on which it was found.
+_NAMED_AND_FIRST_FOUND = """
+        LEFT JOIN (SELECT load_id, file_id, min(name) AS name FROM received_file WHERE agency = $agency AND feed = $feed
+                   GROUP BY load_id, file_id) n ON n.load_id = f.load_id AND n.file_id = f.file_id
+        LEFT JOIN (SELECT expectation, raw_row_id, min(load_id) AS load_id FROM quality_failure
+                   WHERE agency = $agency AND feed = $feed GROUP BY expectation, raw_row_id) s
+          ON s.raw_row_id = f.raw_row_id AND s.expectation = f.expectation
+"""
+
+
 def _keep_rows_found(
-    warehouse: Warehouse,
+    con: duckdb.DuckDBPyConnection,
     feed: Feed,
     tasks: Sequence[_Task],
     load_id: str,
     states: Mapping[str, _TableState],
-    held: Mapping[str, tuple[int, str]],
 ) -> None:
     """The rows found, all standards at once, each with where it came from and what it holds.
 
     A row is one of the standard's tables that was judged, or one held back. Where a rule does not say which value fails, it
-    is told from the columns that the standard speaks of. Each table's rows are looked up beside those of the others.
+    is told from the columns that the standard speaks of.
     """
     if not tasks:
         return
-    # Of each table, the columns that a rule speaks of together, in the order they are first met.
-    together: dict[str, list[tuple[str, ...]]] = {}
-    asked = []
-    for task in tasks:
-        for table in task.standard.tables:
-            columns = _spoken_of(feed.table(table), task.standard)
-            known = together.setdefault(table, [])
-            if columns not in known:
-                known.append(columns)
-            asked.append(
-                (
-                    task.standard.name,
-                    table,
-                    task.standard.severity,
-                    task.standard.hint,
-                    ", ".join(columns),
-                    known.index(columns),
-                    task.since,
-                )
-            )
-    con = warehouse.con
+    spoken_of = {
+        table.name: [column.name for column in table.columns if column.name in said]
+        for table in feed.tables
+        for said in [
+            {
+                name
+                for task in tasks
+                if table.name in task.standard.tables
+                for name in (task.standard.column or "").split(", ")
+            }
+        ]
+    }
+    asked = [
+        (
+            task.standard.name,
+            table,
+            task.standard.severity,
+            task.standard.hint,
+            *_places(spoken_of[table], task.standard),
+            task.since,
+        )
+        for task in tasks
+        for table in task.standard.tables
+    ]
     con.execute(
-        f"CREATE TABLE {SCHEMA}.asked AS SELECT unnest($1::VARCHAR[]) AS expectation, "
+        f"CREATE OR REPLACE TABLE {SCHEMA}.asked AS SELECT unnest($1::VARCHAR[]) AS expectation, "
         "unnest($2::VARCHAR[]) AS table_name, unnest($3::VARCHAR[]) AS severity, unnest($4::VARCHAR[]) AS hint, "
-        "nullif(unnest($5::VARCHAR[]), '') AS columns, unnest($6::INT[]) AS together, unnest($7::BIGINT[]) AS since",
+        "unnest($5::VARCHAR[][]) AS columns, unnest($6::INT[][]) AS places, unnest($7::BIGINT[]) AS since",
         [list(column) for column in zip(*asked, strict=True)],
     )
-    # Files are named as they were received.
+    tables = [name for name in dict.fromkeys(table for _, table, *_ in asked) if _holds_rows(states.get(name))]
     con.execute(
-        f"CREATE TABLE {SCHEMA}.file AS SELECT load_id, file_id, min(name) AS name FROM received_file "
-        "WHERE agency = ? AND feed = ? GROUP BY load_id, file_id",
-        [feed.agency, feed.name],
-    )
-    looked_up = [
-        (_rows_to_point_at(feed, feed.table(name), groups), "asked.columns", _in_words(groups))
-        for name, groups in together.items()
-        if _holds_rows(states.get(name))
-    ]
-    if held:
-        looked_up.append((_held_rows_to_point_at(feed), "NULL", "NULL"))
-    stood_before = con.execute(
-        "SELECT count(*) FROM quality_failure WHERE agency = ? AND feed = ?", [feed.agency, feed.name]
-    ).fetchall()[0][0]
-    raised = warehouse.side_by_side(
-        [_keeping(feed, load_id, *each, stood_before=bool(stood_before)) for each in looked_up]
-    )
-    for error in raised:
-        if error is not None:
-            raise error
-
-
-def _keeping(feed: Feed, load_id: str, pointed_at: str, columns: str, value: str, *, stood_before: bool) -> str:
-    """The rows found among these. One that was found before keeps the night on which it was found.
-
-    `columns` and `value`: SQL for what is told where the rule does not tell it.
-    """
-    agency, name, found_on = literal(feed.agency), literal(feed.name), literal(load_id)
-    first_found = ""
-    if stood_before:
-        found_on = f"coalesce(s.load_id, {found_on})"
-        first_found = f"""
-        LEFT JOIN (SELECT expectation, raw_row_id, min(load_id) AS load_id FROM quality_failure
-                   WHERE agency = {agency} AND feed = {name} GROUP BY expectation, raw_row_id) s
-          ON s.raw_row_id = found.raw_row_id AND s.expectation = found.expectation
-        """
-    return f"""
-        INSERT INTO {SCHEMA}.failing
-        SELECT {found_on}, {agency}, {name}, asked.table_name, found.expectation, asked.severity, found.raw_row_id,
-               file.name, p.row_number, p.local_id, coalesce(found.column_name, {columns}), coalesce(found.value, {value}),
-               coalesce(found.hint, asked.hint)
-        FROM {SCHEMA}.found AS found
-        JOIN ({pointed_at}) AS p ON p.raw_row_id = found.raw_row_id
-        JOIN {SCHEMA}.asked AS asked ON asked.expectation = found.expectation AND asked.table_name = p.table_name
-         AND p.load_seq >= asked.since
-        LEFT JOIN {SCHEMA}.file AS file ON file.load_id = p.load_id AND file.file_id = p.file_id
-        {first_found}
-        """
-
-
-def _held_rows_to_point_at(feed: Feed) -> str:
-    return (
-        f"SELECT quarantine_id AS raw_row_id, table_name, load_id, {_NEWEST} AS load_seq, file_id, row_number, "
-        "NULL::VARCHAR AS local_id FROM quarantine "
-        f"WHERE agency = {literal(feed.agency)} AND feed = {literal(feed.name)} AND released_load_id IS NULL "
-        f"AND quarantine_id IN (SELECT raw_row_id FROM {SCHEMA}.found)"
+        f"""
+        INSERT INTO temp.failing
+        WITH found AS (
+            SELECT DISTINCT ON (expectation, raw_row_id) * FROM {SCHEMA}.found
+            WHERE expectation IN (SELECT expectation FROM {SCHEMA}.asked)
+            ORDER BY column_name, value
+        ),
+        named AS MATERIALIZED (SELECT DISTINCT raw_row_id FROM {SCHEMA}.found),
+        pointed_at AS (
+            {" ".join(f"{_rows_to_point_at(feed, feed.table(name), spoken_of[name])} UNION ALL" for name in tables)}
+            SELECT quarantine_id, table_name, load_id, {_NEWEST}, file_id, row_number, NULL, NULL FROM quarantine
+            WHERE agency = $agency AND feed = $feed AND released_load_id IS NULL
+              AND quarantine_id IN (SELECT raw_row_id FROM named)
+        ),
+        f AS (
+            SELECT found.* EXCLUDE (hint), coalesce(found.hint, asked.hint) AS hint, asked.severity,
+                   if(held IS NULL, [], asked.columns) AS columns,
+                   pointed_at.* EXCLUDE (raw_row_id, held), list_select(held, asked.places) AS held
+            FROM found
+            JOIN pointed_at ON pointed_at.raw_row_id = found.raw_row_id
+            JOIN {SCHEMA}.asked ON asked.expectation = found.expectation AND asked.table_name = pointed_at.table_name
+             AND pointed_at.load_seq >= asked.since
+        )
+        SELECT coalesce(s.load_id, $load_id), $agency, $feed, f.table_name, f.expectation, f.severity, f.raw_row_id,
+               n.name, f.row_number, f.local_id,
+               coalesce(f.column_name, nullif(array_to_string(f.columns, ', '), '')),
+               coalesce(f.value, CASE WHEN len(f.held) = 1 THEN f.held[1].value
+                                      ELSE nullif(array_to_string(list_transform(f.held, lambda each: each.said), ', '), '') END),
+               f.hint
+        FROM f
+        {_NAMED_AND_FIRST_FOUND}
+        """,
+        {"load_id": load_id, "agency": feed.agency, "feed": feed.name},
     )
 
 
@@ -442,35 +421,25 @@ def _holds_rows(state: _TableState | None) -> bool:
     return state is not None and (state.current > 0 or BEATEN in state.met)
 
 
-def _spoken_of(table: Table, standard: Standard) -> tuple[str, ...]:
-    """Which columns of a table a standard speaks of, in its order."""
-    columns = {column.name for column in table.columns}
-    return tuple(name for name in (standard.column or "").split(", ") if name in columns)
+def _places(spoken_of: Sequence[str], standard: Standard) -> tuple[list[str], list[int]]:
+    """Which columns of a table a rule speaks of, and their places among those that any rule speaks of."""
+    columns = [name for name in (standard.column or "").split(", ") if name in spoken_of]
+    return columns, [spoken_of.index(name) + 1 for name in columns]
 
 
-def _in_words(groups: Sequence[tuple[str, ...]]) -> str:
-    """What a row holds in the columns that a rule speaks of: the value of one, or of several each by its name."""
-    said = []
-    for place, columns in enumerate(groups):
-        values = [quoted(f"value of {name}") for name in columns]
-        if len(columns) > 1:
-            named = zip(columns, values, strict=True)
-            values = [
-                " || ', ' || ".join(f"{literal(name + ' ')} || coalesce({value}, '(blank)')" for name, value in named)
-            ]
-        said += [f"WHEN {place} THEN {value}" for value in values]
-    return f"CASE asked.together {' '.join(said)} END" if said else "NULL"
-
-
-def _rows_to_point_at(feed: Feed, table: Table, groups: Sequence[tuple[str, ...]]) -> str:
-    """Rows a rule can find that were landed, current or beaten by another of their own file, and what they hold in these columns."""
-    columns = dict.fromkeys(name for group in groups for name in group)
-    tidied = "".join(f", tidy_column({quoted(name.lower())}) AS {quoted('value of ' + name)}" for name in columns)
+def _rows_to_point_at(feed: Feed, table: Table, spoken_of: Sequence[str]) -> str:
+    """Rows a rule can find that were landed: current or beaten by another of their own file; `held` is what they hold, in words too."""
+    tidied = ", ".join(f"tidy_column({quoted(name.lower())}) AS {quoted('value of ' + name)}" for name in spoken_of)
+    held = ", ".join(
+        f"{{'value': {value}, 'said': {literal(name + ' ')} || coalesce({value}, '(blank)')}}"
+        for name, value in ((name, quoted("value of " + name)) for name in spoken_of)
+    )
     return f"""
-        SELECT raw_row_id, {literal(table.name)} AS table_name, load_id, load_seq, file_id, row_number,
-               {_local_id(table)} AS local_id{tidied}
-        FROM {_raw(feed, table.name)}
-        WHERE (superseded_seq IS NULL OR superseded_seq = load_seq) AND raw_row_id IN (SELECT raw_row_id FROM {SCHEMA}.found)
+        SELECT raw_row_id, {literal(table.name)} AS table_name, load_id, load_seq, file_id, row_number, local_id,
+               [{held}]::STRUCT(value VARCHAR, said VARCHAR)[] AS held
+        FROM (SELECT raw_row_id, load_id, load_seq, file_id, row_number, {_local_id(table)} AS local_id{", " if tidied else ""}{tidied}
+              FROM {_raw(feed, table.name)}
+              WHERE (superseded_seq IS NULL OR superseded_seq = load_seq) AND raw_row_id IN (SELECT raw_row_id FROM named))
     """
 
 
