@@ -80,9 +80,15 @@ _ONE_NAME_NEAR = "coalesce({}, {}, false)".format(
     )
 )
 
+# An adult's one name, in the field of given names, that is the other's surname. Not a child's: its twin at home bears the same surname.
+_SURNAME_ALONE = (
+    "coalesce(grown_l AND grown_r AND given_l <> given_r"
+    " AND ((family_l IS NULL AND given_l = family_r) OR (family_r IS NULL AND given_r = family_l)), false)"
+)
+
 GIVEN_NAME = Comparison(
     "given",
-    f"(given_l IS NULL OR given_r IS NULL) AND NOT {_ONE_NAME} AND NOT {_ONE_NAME_NEAR}",
+    f"((given_l IS NULL OR given_r IS NULL) AND NOT {_ONE_NAME} AND NOT {_ONE_NAME_NEAR}) OR {_SURNAME_ALONE}",
     (
         # Four in five pairs of records of one child write the first name alike; u is the chance of a shared first name, replaced by
         # the frequency of the name itself (Mohammed 2 %, Saoirse .01 %).
@@ -181,7 +187,7 @@ SECOND_NAME = Comparison(
 
 FAMILY_NAME = Comparison(
     "family",
-    "family_l IS NULL OR family_r IS NULL",
+    f"(family_l IS NULL OR family_r IS NULL) AND NOT {_SURNAME_ALONE}",
     (
         Level("exact", "same surname", "family_l = family_r", 0.82, 0.002, "family"),
         # A former or other known surname, or one part of a compound one.
@@ -209,6 +215,8 @@ FAMILY_NAME = Comparison(
             0.01,
             0.004,
         ),
+        # m is of pairs where one side has one name only, as for given names; u that of a surname, as above.
+        Level("alone", "one name only, which is the surname of the other", _SURNAME_ALONE, 0.3, 0.002),
         # ALSPAC found surnames of one child to disagree in 18 % of records: not much is held against a different surname.
         Level("different", "different surnames", "", 0.06, 0.988),
     ),
@@ -266,6 +274,27 @@ BIRTH_DATE = Comparison(
             60 / 6500,
         ),
         Level("different", "different dates of birth", "", 0.012, 0.97),
+    ),
+)
+
+# An adult's date is one of 75 years, not of 18: what agrees by chance does so four times less often (docs/decisions/0021). Weighed beside
+# the date itself, which is a child's above.
+ADULT_BIRTH = Comparison(
+    "adult_birth",
+    f"NOT grown_l OR NOT grown_r OR {BIRTH_DATE.missing} OR NOT coalesce("
+    + " OR ".join(
+        f"({BIRTH_DATE.level(name).sql})" for name in ("exact", "swapped", "slip", "partial_month", "partial_year")
+    )
+    + ", false)",
+    (
+        Level(
+            "day",
+            "one of the many days on which adults were born",
+            "precision_l = 3 AND precision_r = 3",
+            0.96,
+            0.96 * 6500 / 27000,
+        ),
+        Level("part", "one of the many years in which adults were born", "", 0.96, 0.96 * 18 / 75),
     ),
 )
 
@@ -395,6 +424,16 @@ BLOCKING_RULES = (
         "SELECT rid, hash('nh', token, unnest(houses)) FROM person JOIN name_token USING (rid) WHERE grown OR birth IS NULL",
     ),
     BlockingRule(
+        "house_postcode",
+        "house number and postcode, of adults and of whoever has no date of birth",
+        "SELECT rid, hash('hp', unnest(house_numbers), home.postcode) FROM person JOIN home USING (rid) WHERE grown OR birth IS NULL",
+    ),
+    BlockingRule(
+        "birth_house",
+        "same birth date and house number, of adults",
+        "SELECT rid, hash('bh', birth_key, unnest(house_numbers)) FROM person WHERE grown AND birth_key IS NOT NULL",
+    ),
+    BlockingRule(
         "unborn",
         "an unborn child's surname or mother, and any postcode in common",
         "SELECT rid, hash('ub', token, home.postcode) FROM expecting JOIN home USING (rid)",
@@ -458,7 +497,18 @@ class Model:
 
 DEFAULT_MODEL = Model(
     version="tessera-1",
-    comparisons=(GIVEN_NAME, SECOND_NAME, FAMILY_NAME, BIRTH_DATE, SEX, POSTCODE, ADDRESS, NHS_NUMBER, UPN),
+    comparisons=(
+        GIVEN_NAME,
+        SECOND_NAME,
+        FAMILY_NAME,
+        BIRTH_DATE,
+        ADULT_BIRTH,
+        SEX,
+        POSTCODE,
+        ADDRESS,
+        NHS_NUMBER,
+        UPN,
+    ),
     blocking=BLOCKING_RULES,
 )
 

@@ -20,9 +20,9 @@ from linkage.prepare import prepare, scratch
 
 # Attributes whose rates stay as argued for in model.py. Numbers anchor the pairs, so of them nothing can be counted; and a different sex or
 # postcode is held to what it means: anchored pairs hold the clerical errors that put one twin's number on the other.
-HELD = ("sex", "postcode", "address", "nhs", "upn")
+HELD = ("adult_birth", "sex", "postcode", "address", "nhs", "upn")
 # Levels whose rates are of pairs where one side knows no more (a year, an initial, one name): not of all pairs, so not to be counted so.
-HELD_LEVELS = ("partial_month", "partial_year", "initial", "one_name")
+HELD_LEVELS = ("partial_month", "partial_year", "initial", "one_name", "alone")
 # What was argued for counts as much as this many pairs: a thousand anchored pairs outweigh it, a handful does not.
 BELIEF = 200.0
 # No weight moves further than this from what was argued for (a factor of 8 in the odds, as in a contest), and none changes sides: rules

@@ -168,7 +168,12 @@ ruled AS (
         WHEN grown AND NOT (same_source AND keyed) AND NOT numbers_differ AND likelihood >= {match_at}
              AND ((given_agrees AND (birth_agrees OR birth_partly))
                   OR (home_agrees AND NOT sex_differs AND (given = 'similar' OR both_keep_adults)
-                      AND (birth IN ('exact', 'swapped') OR (birth = 'slip' AND given = 'similar')))
+                      AND (birth IN ('exact', 'swapped') OR (birth = 'slip' AND given = 'similar')
+                           OR (birth_partly AND given = 'similar' AND family_agrees)))
+                  -- Surname and whole day, as home and whole day (docs/decisions/0021): what is known of the given name speaks of no twin.
+                  OR (birth = 'exact' AND (family_agrees OR family = 'alone') AND NOT sex_differs
+                      AND (given = 'similar' OR (both_keep_adults AND (given IS NULL OR given = 'initial'
+                                                                       OR (given = 'garbled' AND coalesce(postcode <> 'different', true))))))
                   OR (home_agrees AND given_agrees AND (family_agrees OR family = 'similar')
                       AND days_apart NOT BETWEEN 15 * 365 AND 50 * 366)) THEN 'grown'
         -- Questions for people.

@@ -5,11 +5,18 @@ CREATE TABLE weighed AS
 SELECT DISTINCT j.a AS rid, r.birth FROM judged j JOIN person r ON r.rid = j.b WHERE j.tier <= 3 AND r.birth IS NOT NULL
 UNION SELECT j.b, l.birth FROM judged j JOIN person l ON l.rid = j.a WHERE j.tier <= 3 AND l.birth IS NOT NULL;
 
--- step: between: two mentions of a child whose dates of birth are both one slip away from that of a third record are not two children
+-- step: between: two mentions of a child whose dates of birth are both one slip away from that of a third record are not two children.
+-- Nor are two of an adult two adults, where the link is on thin evidence (docs/decisions/0021)
 CREATE TABLE between AS
-WITH mention AS (
-    SELECT j.a AS rid, j.b AS centre FROM judged j JOIN person p ON p.rid = j.a WHERE j.tier <= 2 AND NOT p.registered
-    UNION ALL SELECT j.b, j.a FROM judged j JOIN person p ON p.rid = j.b WHERE j.tier <= 2 AND NOT p.registered
+WITH near AS (
+    SELECT a, b FROM judged WHERE tier <= 2
+    UNION ALL
+    SELECT a, b FROM judged JOIN person l ON l.rid = a JOIN person r ON r.rid = b
+    WHERE tier = 3 AND l.grown AND r.grown AND damerau_levenshtein(l.birth_text, r.birth_text) = 1
+),
+mention AS (
+    SELECT j.a AS rid, j.b AS centre FROM near j JOIN person p ON p.rid = j.a WHERE NOT p.registered
+    UNION ALL SELECT j.b, j.a FROM near j JOIN person p ON p.rid = j.b WHERE NOT p.registered
 )
 SELECT DISTINCT x.rid AS a, y.rid AS b FROM mention x JOIN mention y ON x.centre = y.centre AND x.rid < y.rid
     JOIN person l ON l.rid = x.rid JOIN person r ON r.rid = y.rid
@@ -105,7 +112,7 @@ SELECT component, a, b,
             WHEN same_source AND NOT joined AND (keyed OR (coalesce(given_differs, false) AND NOT grown_mentions)
                                                   OR (coalesce(birth_differs AND NOT birth_between, false) AND (NOT grown_mentions OR coalesce(given_differs, false)))) THEN 'source'
             WHEN roles_differ AND NOT joined AND NOT birth_weighed THEN 'role_by_date'
-            WHEN birth_differs AND NOT joined AND NOT birth_weighed THEN 'birth'
+            WHEN birth_differs AND NOT joined AND NOT birth_weighed AND NOT (birth_between AND grown_mentions) THEN 'birth'
             WHEN given_differs AND years_differ AND NOT joined THEN 'birth' END AS kind,
        kind IN ('decision', 'notice', 'role', 'number', 'source') AS lasting
 FROM seen WHERE kind IS NOT NULL;

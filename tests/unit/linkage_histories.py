@@ -110,8 +110,11 @@ def slip(rng: random.Random, made: dict[str, Any], number: int) -> dict[str, Any
             "also_known",
             "past_postcodes",
             "home",
+            "alone",
         )
     )
+    if what == "alone":  # one name, in the field of given names
+        return made | {"given": made["family"], "family": None}
     value: Any = {
         "given": rng.choice(GIVEN),
         "family": rng.choice(FAMILY),

@@ -395,6 +395,16 @@ def test_model_is_data() -> None:
         replace(sex, levels=tuple(replace(level, u=level.m / 2) for level in sex.levels))
 
 
+@pytest.mark.parametrize(("born", "weighed"), [(date(1971, 5, 8), True), (date(2011, 5, 8), False)])
+def test_the_date_of_an_adult_is_one_of_more_dates_than_that_of_a_child(born: date, weighed: bool) -> None:
+    someone = {"given": "Ella", "family": "Khan", "dob": born, "postcode": "TS1 1AB"}
+    con = world([someone | {"feed": feed, "id": "1"} for feed in ("health.fhir", "social_care.ssd")])
+    link(con, load_id="L1", today=TODAY)
+    levels = {level for (row,) in con.execute("SELECT levels FROM linkage_cluster").fetchall() for level in row.split()}
+    assert "birth:exact" in levels
+    assert ("adult_birth:day" in levels) is weighed
+
+
 def test_model_survives_a_file(tmp_path: Any) -> None:
     DEFAULT_MODEL.save(tmp_path / "model.json")
     assert Model.read(tmp_path / "model.json") == DEFAULT_MODEL
