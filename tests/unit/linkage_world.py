@@ -34,8 +34,7 @@ def upn(serial: int) -> str:
 
 def empty_warehouse() -> duckdb.DuckDBPyConnection:
     """A warehouse with the common model and identity tables, attached as `core` and in use."""
-    con = duckdb.connect()
-    con.execute("SET threads = 2")
+    con = duckdb.connect(config={"threads": 1})
     con.execute("ATTACH ':memory:' AS core; USE core")
     for relation in (*COMMON_MODEL.values(), *IDENTITY.values()):
         con.execute(relation.ddl())
