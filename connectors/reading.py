@@ -32,4 +32,5 @@ def definitions() -> tuple[str, ...]:
         f"MAP([{', '.join(map(literal, codes))}], [{', '.join(map(literal, codes.values()))}]), upper(tidy(code)))"
         for name, codes in crosswalks().items()
     )
-    return ((_HERE / "reading.sql").read_text(encoding="utf-8"), *as_values)
+    macros = (_HERE / "reading.sql").read_text(encoding="utf-8").replace("{no_break_space}", "\N{NO-BREAK SPACE}")
+    return (macros, *as_values)

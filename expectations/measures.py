@@ -18,24 +18,13 @@ if TYPE_CHECKING:
 BLANK, UNKNOWN = "(blank)", "(not in the list)"
 
 
-def tables_landed(con: duckdb.DuckDBPyConnection, feed: Feed) -> list[Table]:
-    """The tables of the feed of which anything ever landed."""
-    present = {
-        name
-        for (name,) in con.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'raw' AND database_name = current_database()"
-        ).fetchall()
-    }
-    return [table for table in feed.tables if feed.raw(table.name) in present]
-
-
 def has_codes(feed: Feed) -> bool:
     """Whether any column of the feed has a list of codes."""
     return any(_coded(table) for table in feed.tables)
 
 
-def count(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, load_seq: int) -> None:
-    """Counts the delivery of this load, if there was one. Runs within the caller's transaction; again changes nothing.
+def count(con: duckdb.DuckDBPyConnection, feed: Feed, tables: Sequence[Table], load_id: str, load_seq: int) -> None:
+    """Counts the delivery of this load, if there was one, in these tables. Within the caller's transaction; again changes nothing.
 
     What was sent before and came again unchanged is no delivery: running the same extracts twice counts nothing.
     """
@@ -51,7 +40,6 @@ def count(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, load_seq: in
     ).fetchall()[0]
     if received is None:
         return
-    tables = tables_landed(con, feed)
     if feed.delivery == "full":
         rows = f"superseded_seq IS NULL AND vanished_seq IS NULL AND coalesce(scope, '') = {literal(scope or '')}"
         counts = [f"SELECT {literal(table.name)}, count(*) FROM {_raw(feed, table)} WHERE {rows}" for table in tables]

@@ -17,9 +17,11 @@ import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import duckdb
 
 from connectors.contract import Feed, Table
 from expectations import between, gx_duckdb, history, volume
@@ -31,8 +33,6 @@ from warehouse.quoting import literal, quoted
 from warehouse.schema import Field, Relation
 
 if TYPE_CHECKING:
-    import duckdb
-
     from warehouse.engine import Warehouse
 
 # How far each standard has been judged, so that a night asks only about what it has not seen.
@@ -133,7 +133,8 @@ def _check(
     con = warehouse.con
     held = _held_rows(con, feed)
     of_books = workings.judged()
-    standards = [standard for table in feed.tables if table.name in states for standard in suite_for(feed, table)]
+    tables = [table for table in feed.tables if table.name in states]
+    standards = [standard for table in tables for standard in suite_for(feed, table)]
     standards += [rule for rule in rules if rule.table in states]
     standards += of_books.standards
     switched_off = {"allow_test_nhs_numbers"} if allow_test_nhs_numbers else set()
@@ -164,7 +165,7 @@ def _check(
 
     broken |= _judge(warehouse, feed, tasks, load_id, states, held)
     with warehouse.transaction():
-        verdicts = volume.judge(warehouse, feed, load_id=load_id, load_seq=load_seq, today=workings.today)
+        verdicts = volume.judge(con, feed, tables, load_id=load_id, load_seq=load_seq, today=workings.today)
         _drop_failures(con, feed, standards, tasks, broken, judged, states, held, load_seq)
         con.execute("INSERT INTO quality_failure SELECT * FROM temp.failing")
         verdicts = _verdicts(con, feed, standards, broken, states, held, workings) + verdicts
@@ -595,31 +596,29 @@ def _write_judged(
 
 def _table_states(con: duckdb.DuckDBPyConnection, feed: Feed) -> dict[str, _TableState]:
     """The feed's raw tables that exist."""
-    present = dict(
-        con.execute(
-            "SELECT table_name, list(lower(column_name)) FROM duckdb_columns() "
-            "WHERE database_name = current_database() AND schema_name = 'raw' GROUP BY table_name"
-        ).fetchall()
-    )
-    tables = [table for table in feed.tables if feed.raw(table.name) in present]
-    if not tables:
+    present: dict[str, frozenset[str]] = {}
+    for table in feed.tables:
+        with suppress(duckdb.CatalogException):  # nothing of the feed ever landed
+            described = con.execute(f"SELECT * FROM {_raw(feed, table.name)} LIMIT 0").description
+            present[table.name] = frozenset(column[0].lower() for column in described or ())
+    if not present:
         return {}
     met = ", ".join(f"coalesce(bool_or({condition}), false)" for condition in CONDITIONS)
     rows = con.execute(
         " UNION ALL ".join(
             f"""
-            SELECT {literal(table.name)}, count(*) FILTER (superseded_seq IS NULL),
+            SELECT {literal(table)}, count(*) FILTER (superseded_seq IS NULL),
                    coalesce(max(load_seq) FILTER (superseded_seq IS NULL), -1),
                    concat_ws('/', count(*), coalesce(max(load_seq), 0), coalesce(max(superseded_seq), 0),
                              coalesce(max(vanished_seq), 0), count(vanished_seq), count(superseded_seq)), [{met}]
-            FROM {_raw(feed, table.name)}
+            FROM {_raw(feed, table)}
             """
-            for table in tables
+            for table in present
         )
     ).fetchall()
     return {
         table: _TableState(
-            frozenset(present[feed.raw(table)]),
+            present[table],
             current,
             newest,
             fingerprint,

@@ -13,14 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from connectors.contract import STALE_AFTER_DAYS, Feed
+from connectors.contract import STALE_AFTER_DAYS, Feed, Table
 from expectations import measures
 from expectations.verdict import Harm, Severity, Verdict, status_of
 
 if TYPE_CHECKING:
     import duckdb
-
-    from warehouse.engine import Warehouse
 
 _SEVERITY: Severity = "warning"
 # Earlier deliveries that are needed before anything is called unusual, and the most that are looked at: four weeks of nights.
@@ -79,13 +77,15 @@ def describe(feed: Feed) -> list[dict[str, str]]:
     ]
 
 
-def judge(warehouse: Warehouse, feed: Feed, *, load_id: str, load_seq: int, today: dt.date) -> list[Verdict]:
-    """Verdicts on size, mix of codes and freshness as of this load. Runs within the caller's transaction.
+def judge(
+    con: duckdb.DuckDBPyConnection, feed: Feed, tables: Sequence[Table], *, load_id: str, load_seq: int, today: dt.date
+) -> list[Verdict]:
+    """Verdicts on size, mix of codes and freshness as of this load, by those of the feed's tables that there are.
 
+    Runs within the caller's transaction.
     A night without a new delivery says what was said of the last one.
     """
-    con = warehouse.con
-    measures.count(con, feed, load_id, load_seq)
+    measures.count(con, feed, tables, load_id, load_seq)
     verdicts = [of_rows(con, feed, load_seq)]
     if measures.has_codes(feed):
         verdicts.append(of_codes(con, feed, load_seq))

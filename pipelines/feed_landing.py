@@ -29,8 +29,7 @@ class FeedLanding:
         self.con = line.con
         self.scope = feed.scope({**line.options(feed.id), **manifest["options"]})
         self.reading = landed.reading_of(feed)
-        self.raws = {table.name: line.raw_table(feed, table) for table in feed.tables}
-        landing_rows.ensure_raw_tables(self.con, self.raws.values())
+        self.raws = line.raw_tables(feed)
         self.con.execute("CREATE OR REPLACE TEMP TABLE seen (table_name VARCHAR, source_key VARCHAR)")
         # Tables of which this delivery speaks whole: read without fault, so that what is missing is missing.
         self.whole: set[str] = set()
@@ -268,10 +267,14 @@ class FeedLanding:
                 dt.datetime.fromisoformat(entry["extracted_at"]),
             )
             books = landing_rows.land(self.con, raw, part.relation, arrived)
-            self.con.execute("INSERT INTO temp.seen SELECT ?, source_key FROM temp.disposed", [raw.table])
-            unreadable = self.con.execute(
-                f"SELECT count(*) FROM {part.relation} WHERE _problem IS NOT NULL"
-            ).fetchall()[0][0]
+            if books.received:
+                self.con.execute("INSERT INTO temp.seen SELECT ?, source_key FROM temp.disposed", [raw.table])
+            unreadable = (
+                books.quarantined
+                and self.con.execute(f"SELECT count(*) FROM {part.relation} WHERE _problem IS NOT NULL").fetchall()[0][
+                    0
+                ]
+            )
             (self.spoiled if unreadable or self._incremental(raw.table) else self.whole).add(raw.table)
             self.con.execute(f"DROP TABLE {part.relation}")
             total += books + Books(refused.get(raw.table, 0), refused=refused.get(raw.table, 0))

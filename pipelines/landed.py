@@ -57,7 +57,7 @@ def take_out(line: Line, feed: Feed, sha256: str, scope: str, parsed: list[Parse
     made of its rows: killed in between, it is read again without them.
     """
     refused, changed = left_out(line.landing, sha256), False
-    for part in parsed:
+    for part in parsed if line.landing.standing else ():
         raw = line.raw_table(feed, part.table)
         gone, emptied = erase.take_out(line.con, raw, part.relation, scope, sha256[:16])
         refused[raw.table] = refused.get(raw.table, 0) + gone

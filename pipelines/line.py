@@ -235,10 +235,13 @@ class Line:
 
     def _watermarks(self, feed: Feed, change_columns: dict[str, str]) -> dict[str, str]:
         """The greatest value of each table's change column that is already known."""
+        if not change_columns:
+            return {}
+        with self.warehouse.transaction():
+            raws = self.raw_tables(feed)
         found = {}
         for table, column in change_columns.items():
-            raw = self.raw_table(feed, feed.table(table))
-            landing_rows.ensure_raw_tables(self.con, [raw])
+            raw = raws[table]
             inside = f'"{column.lower()}"' if column.lower() in raw.columns else f"extra ->> '$.\"{column}\"'"
             known = self.con.execute(f"SELECT max({inside}) FROM {raw.relation}").fetchall()[0][0]
             if known is not None:
@@ -294,20 +297,21 @@ class Line:
             return conforming.conform(self.con, feed, self.options(name), self._loaded_seq(name))
 
     def _as_large(self, name: str, manifest: Mapping[str, Any] | None = None) -> AbstractContextManager[None]:
-        """The feed's largest raw table, or what is about to be landed, decides how many threads work on it."""
+        """What landed in the feed's largest table, or is about to be landed, decides how many threads work on it."""
         feed = self.feeds[name]
-        sizes = self.con.execute(
-            "SELECT coalesce(max(estimated_size), 0) FROM duckdb_tables() WHERE schema_name = 'raw' AND table_name IN (SELECT unnest(?))",
-            [[feed.raw(table.name) for table in feed.tables]],
-        )
+        landed_rows = self.con.execute(
+            "SELECT coalesce(max(rows), 0) FROM (SELECT sum(landed + superseded) AS rows FROM received_file "
+            "WHERE agency = ? AND feed = ? GROUP BY table_name)",
+            [feed.agency, feed.name],
+        ).fetchall()[0][0]
         received = sum(file.get("size", 0) for file in manifest["files"]) if manifest else 0
-        return self.warehouse.threads_for(max(sizes.fetchall()[0][0], received // _SHORTEST_ROW))
+        return self.warehouse.threads_for(max(landed_rows, received // _SHORTEST_ROW))
 
     def load(self, night: Night, name: str) -> Books:
         """Takes the staged rows into the core and closes the feed's books, which must balance."""
         if not self._done(night, name, "load"):
             feed = self.feeds[name]
-            with self._step(night, name, "load"):
+            with self._as_large(name), self._step(night, name, "load"):
                 erase.forget_staged(self.con, feed.agency, feed.name)
                 loading.load(self.con, feed.agency, feed.name, night.load_id, night.started_at)
                 self.close_books(night, name)
@@ -328,6 +332,12 @@ class Line:
             owner=table.owner.lower() if table.owner else None,
             withdraws=table.withdraws,
         )
+
+    def raw_tables(self, feed: Feed) -> dict[str, RawTable]:
+        """The feed's raw tables by their names in its contract, made where they are not there yet. Runs within a transaction."""
+        raws = {table.name: self.raw_table(feed, table) for table in feed.tables}
+        landing_rows.ensure_raw_tables(self.con, feed.id, raws.values())
+        return raws
 
     def _loaded_seq(self, name: str) -> int:
         """The order of the last load in which this feed reached the common model."""
@@ -402,9 +412,7 @@ class Line:
             self.close_books(night, name, failure=message)
 
     def _vanished(self, feed: Feed, night: Night) -> int:
-        table = feed.tables[0]
-        raw = self.raw_table(feed, table)
-        landing_rows.ensure_raw_tables(self.con, [raw])
+        raw = self.raw_tables(feed)[feed.tables[0].name]
         counted = self.con.execute(f"SELECT count(*) FROM {raw.relation} WHERE vanished_seq = ?", [night.load_seq])
         return int(counted.fetchall()[0][0])
 
@@ -418,13 +426,14 @@ class Line:
         if not self._done(night, PEOPLE, "link"):
             linked_by = self._linked_by(night)
             settings = self.linkage_settings(linked_by.get("model"))
-            linked = linkage.link(
-                self.con,
-                load_id=night.load_id,
-                today=night.date,
-                decisions=self.decisions_for_linkage(up_to=int(linked_by["decisions"])),
-                settings=settings,
-            )
+            with self.warehouse.as_large():
+                linked = linkage.link(
+                    self.con,
+                    load_id=night.load_id,
+                    today=night.date,
+                    decisions=self.decisions_for_linkage(up_to=int(linked_by["decisions"])),
+                    settings=settings,
+                )
             with self.warehouse.transaction() as con:
                 con.execute(
                     "UPDATE night SET model_version = ? WHERE load_id = ?", [settings.model.version, night.load_id]
@@ -455,7 +464,9 @@ class Line:
         from expectations import between, volume
         from linkage.watch import watch
 
-        if not self._done(night, PEOPLE, "identify"):
+        if self._done(night, PEOPLE, "identify"):
+            return
+        with self.warehouse.as_large():
             linkage.identify(
                 self.con,
                 load_id=night.load_id,

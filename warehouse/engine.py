@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -59,22 +59,25 @@ def attach(
     *former: str,
     read_only: bool = False,
     row_group: int = 0,
+    logged: bool = True,
 ) -> None:
     """Attaches an encrypted DuckDB file; a wrong key, a lock and damage each give their own message.
 
     `former`: keys to try where `key` does not open it. `row_group`: rows to a group in a file that this makes, if not DuckDB's own number.
+    Where it is not `logged`, only what a checkpoint wrote outlives a kill, and nothing is written twice.
     """
     if _FORBIDDEN_IN_KEY in key:
         raise WarehouseError("a key holds a quotation mark; use base64 text")
     options = f"ENCRYPTION_KEY '{key}'" + (", READ_ONLY" if read_only else "")
     options += f", ROW_GROUP_SIZE {row_group}" if row_group else ""
+    options += "" if logged else ", RECOVERY_MODE NO_WAL_WRITES"
     try:
         con.execute(f"ATTACH '{_quoted_path(path)}' AS {name} ({options})")
     except duckdb.Error as error:
         message = str(error).lower()
         if "key" in message or "encrypt" in message or "decrypt" in message:
             if former:
-                attach(con, path, name, *former, read_only=read_only, row_group=row_group)
+                attach(con, path, name, *former, read_only=read_only, row_group=row_group, logged=logged)
                 return
             reason = "the key does not open it; check the key file or TESSERA_KEY_…"
         elif "lock" in message:
@@ -94,12 +97,17 @@ def define(con: duckdb.DuckDBPyConnection, part: str, statements: Sequence[str])
     """
     words = hashlib.sha256("\0".join((duckdb.__version__, *statements)).encode()).hexdigest()
     with suppress(duckdb.CatalogException):  # there is no such macro where the part is not there yet
-        if con.execute(f"SELECT {part}_by()").fetchone() == (words,):
+        if con.execute(f'SELECT "{part}_by"()').fetchone() == (words,):
             return False
     for statement in statements:
         con.execute(statement)
-    con.execute(f"CREATE OR REPLACE MACRO {part}_by() AS '{words}'")
+    con.execute(f"CREATE OR REPLACE MACRO \"{part}_by\"() AS '{words}'")
     return True
+
+
+def columns_of(con: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
+    """The names of a relation's columns. Asked of itself: for the catalogue's answer DuckDB describes all relations that there are."""
+    return [str(column[0]) for column in con.execute(f"SELECT * FROM {relation} LIMIT 0").description or ()]
 
 
 def core_key(path: Path, keys: Keys) -> str:
@@ -139,14 +147,10 @@ class Warehouse:
 
     def _add_new_columns(self) -> None:
         """A core made by an earlier version learns the columns that the schema has gained since."""
-        present = set(
-            self.con.execute(
-                "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = 'core' AND schema_name = 'main'"
-            ).fetchall()
-        )
         for relation in schema.RELATIONS.values():
+            present = columns_of(self.con, f'"{relation.name}"')
             for field in relation.fields:
-                if (relation.name, field.name) not in present:
+                if field.name not in present:
                     self.con.execute(f'ALTER TABLE "{relation.name}" ADD COLUMN "{field.name}" {field.type}')
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
@@ -200,7 +204,7 @@ class Warehouse:
 
     @contextmanager
     def threads_for(self, rows: int) -> Iterator[None]:
-        """As many threads as there is work for: on less than a row group a second only waits, and takes the first one's time.
+        """As many threads as there is work for: on less than a row group a second only waits, and that takes a fifth more processor time.
 
         Not to be entered within a transaction.
         """
@@ -211,7 +215,13 @@ class Warehouse:
         try:
             yield
         finally:
-            self.con.execute("SET threads = ?", [self.threads])
+            with suppress(duckdb.Error):  # as in close()
+                self.con.execute("SET threads = ?", [self.threads])
+
+    def as_large(self) -> AbstractContextManager[None]:
+        """What works on everything: the common model's largest table decides how many threads do."""
+        counts = " UNION ALL ".join(f'SELECT count(*) FROM core."{name}"' for name in schema.COMMON_MODEL)
+        return self.threads_for(self.con.execute(f"SELECT max(rows) FROM ({counts}) counted (rows)").fetchall()[0][0])
 
     def insert(self, table: str, row: Mapping[str, Any]) -> None:
         """Adds one row to a table of the schema; columns left out are empty."""
@@ -226,7 +236,8 @@ class Warehouse:
 
     def close(self) -> None:
         try:
-            with suppress(duckdb.Error):  # after a fault such as a full disk nothing can be detached any more
+            # After a fault such as a full disk nothing can be detached any more.
+            with suppress(duckdb.Error), self.as_large():
                 self.con.execute("USE memory")
                 self.con.execute("DETACH core")
         finally:

@@ -7,11 +7,12 @@ This module knows raw tables and received rows, no feed's meaning.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 
 import duckdb
 
+from warehouse.engine import columns_of, define
 from warehouse.quoting import quoted
 from warehouse.schema import RAW_COLUMNS
 
@@ -93,26 +94,27 @@ def source_key(raw: RawTable, scope: str) -> str:
 
 def row_hash(raw: RawTable) -> str:
     """SQL of the fingerprint over a row as received."""
-    content = ", ".join(f"coalesce({quoted(name)}, chr(30))" for name in (*raw.columns, "extra"))
-    return f"md5(concat_ws(chr(31), {content}))"
+    content = ", ".join(rf"coalesce({quoted(name)}, E'\x1E')" for name in (*raw.columns, "extra"))
+    return rf"md5(concat_ws(E'\x1F', {content}))"
 
 
-def ensure_raw_tables(con: duckdb.DuckDBPyConnection, raws: Iterable[RawTable]) -> None:
-    """Creates the raw tables that are not there yet, and adds columns that their contracts have learnt since."""
-    present: dict[str, set[str]] = {}
-    for table, column in con.execute(
-        "SELECT table_name, column_name FROM duckdb_columns() "
-        "WHERE database_name = current_database() AND schema_name = 'raw'"
-    ).fetchall():
-        present.setdefault(table, set()).add(column)
+def ensure_raw_tables(con: duckdb.DuckDBPyConnection, feed: str, raws: Collection[RawTable]) -> None:
+    """Creates raw tables of a feed that are not there yet, and adds columns that its contract has learnt since.
+
+    `raws` are all of the feed's. To be called within a transaction.
+    """
     kept = ", ".join(f'"{field.name}" {field.type}' for field in RAW_COLUMNS)
+    tables = [
+        f"CREATE TABLE IF NOT EXISTS {raw.relation} ({', '.join(f'{quoted(name)} VARCHAR' for name in raw.columns)}, {kept})"
+        for raw in raws
+    ]
+    if not define(con, f"raw_{feed}", tables):
+        return
     for raw in raws:
-        if raw.name not in present:
-            columns = ", ".join(f'"{name}" VARCHAR' for name in raw.columns)
-            con.execute(f"CREATE TABLE {raw.relation} ({columns}, {kept})")
-        for name in raw.columns if raw.name in present else ():
-            if name not in present[raw.name]:
-                con.execute(f'ALTER TABLE {raw.relation} ADD COLUMN "{name}" VARCHAR')
+        present = columns_of(con, raw.relation)
+        for name in raw.columns:
+            if name not in present:
+                con.execute(f"ALTER TABLE {raw.relation} ADD COLUMN {quoted(name)} VARCHAR")
 
 
 def land(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: Arrived) -> Books:
@@ -121,6 +123,9 @@ def land(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: 
     The newest version of a key wins: by the source's own version where it has one, else by order of arrival. Where that is a row that
     withdraws, it lands closed: nothing is current of its key until a later version comes. Runs within the caller's transaction.
     """
+    rows = con.execute(f"SELECT count(*) FROM {received}").fetchall()[0][0]
+    if not rows:
+        return Books()
     withdraws = f"coalesce({raw.withdraws}, false)" if raw.withdraws else "false"
     version = (
         f"coalesce(strftime(read_office_instant({quoted(raw.version)}), '%Y-%m-%dT%H:%M:%S.%g'), {quoted(raw.version)})"
@@ -189,7 +194,6 @@ def land(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: 
         _append(con, raw, received, arrived)
     if books.quarantined:
         _quarantine(con, raw, received, arrived)
-    rows = con.execute(f"SELECT count(*) FROM {received}").fetchall()[0][0]
     if not books.balanced or books.received != rows:
         raise UnbalancedBooksError(
             f"{arrived.agency}.{arrived.feed}, {raw.table}: {rows} rows received, accounted for {books}"

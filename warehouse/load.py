@@ -31,9 +31,8 @@ class Loaded:
 def load(con: duckdb.DuckDBPyConnection, agency: str, feed: str, load_id: str, now: dt.datetime) -> Loaded:
     """Takes a feed's staged rows into the common model. Runs within the caller's transaction."""
     prefix, opened, closed, retracted = f"{agency}_{feed}", 0, 0, 0
-    for relation in COMMON_MODEL.values():
-        if con.execute(f'SELECT count(*) FROM staged."{prefix}_units"').fetchall()[0][0] == 0:
-            break
+    changed = con.execute(f'SELECT 1 FROM staged."{prefix}_units" LIMIT 1').fetchone() is not None
+    for relation in COMMON_MODEL.values() if changed else ():
         counts = _replace_units(con, relation, prefix, agency, feed, load_id, now)
         opened, closed, retracted = opened + counts[0], closed + counts[1], retracted + counts[2]
     _name_everyone(con, agency, feed, load_id, now)
@@ -51,10 +50,47 @@ def _replace_units(
     load_id: str,
     now: dt.datetime,
 ) -> tuple[int, int, int]:
+    """What the units say of one table takes the place of what they said; returns how many rows were opened, closed and retracted."""
     content = [name for name in relation.names() if name not in _NOT_CONTENT and name not in _RETRACTION]
-    columns = ", ".join(quoted(name) for name in relation.names())
-    retractable = _retractable(relation)
     of_feed = {"agency": agency, "feed": feed}
+    staged, standing = con.execute(
+        f'SELECT EXISTS (FROM staged."{prefix}_{relation.name}"), '
+        f'EXISTS (FROM "{relation.name}" WHERE agency = $agency AND feed = $feed AND superseded_at IS NULL)',
+        of_feed,
+    ).fetchall()[0]
+    if not staged and not standing:
+        return 0, 0, 0
+    con.execute(
+        # A statement made twice in one unit is one statement.
+        f"CREATE OR REPLACE TEMP TABLE saying AS SELECT DISTINCT ON (said) * FROM "
+        f'(SELECT *, {_said(content)} AS said FROM staged."{prefix}_{relation.name}") ORDER BY said, raw_row_id'
+    )
+    closed, retracted, unsaid = 0, 0, ""
+    if standing:
+        closed, retracted = _close(con, relation, prefix, content, of_feed, load_id, now)
+        unsaid = "WHERE said NOT IN (SELECT said FROM temp.standing WHERE NOT retracted AND NOT already_retracted)"
+    opened = con.execute(
+        f'INSERT INTO "{relation.name}" BY NAME SELECT * EXCLUDE (said), $agency AS agency, $feed AS feed, '
+        f"$load_id AS load_id, $now::TIMESTAMP AS loaded_at FROM temp.saying {unsaid}",
+        {**of_feed, "load_id": load_id, "now": now},
+    ).fetchall()[0][0]
+    return opened, closed, retracted
+
+
+def _close(
+    con: duckdb.DuckDBPyConnection,
+    relation: Relation,
+    prefix: str,
+    content: list[str],
+    of_feed: dict[str, str],
+    load_id: str,
+    now: dt.datetime,
+) -> tuple[int, int]:
+    """Closes what the units said and temp.saying does not; returns how many rows that were, and how many were retracted.
+
+    temp.standing is what they said.
+    """
+    retractable = _retractable(relation)
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE standing AS
@@ -65,14 +101,6 @@ def _replace_units(
         """,
         of_feed,
     )
-    con.execute(
-        # A statement made twice in one unit is one statement.
-        f"CREATE OR REPLACE TEMP TABLE saying AS SELECT DISTINCT ON (said) * FROM "
-        f'(SELECT *, {_said(content)} AS said FROM staged."{prefix}_{relation.name}") ORDER BY said, raw_row_id'
-    )
-    rows = con.execute("SELECT (SELECT count(*) FROM temp.standing) + (SELECT count(*) FROM temp.saying)").fetchall()
-    if rows == [(0,)]:
-        return 0, 0, 0
     retracted = 0
     if retractable:
         changed = {
@@ -97,14 +125,9 @@ def _replace_units(
         f'UPDATE "{relation.name}" SET superseded_at = $now WHERE rowid IN ({closing})', {"now": now}
     ).fetchall()[0][0]
     if retracted:
+        columns = ", ".join(quoted(name) for name in relation.names())
         con.execute(f'INSERT INTO "{relation.name}" ({columns}) SELECT * FROM temp.withdrawing')
-    opened = con.execute(
-        f'INSERT INTO "{relation.name}" BY NAME SELECT * EXCLUDE (said), $agency AS agency, $feed AS feed, '
-        "$load_id AS load_id, $now::TIMESTAMP AS loaded_at FROM temp.saying "
-        "WHERE said NOT IN (SELECT said FROM temp.standing WHERE NOT retracted AND NOT already_retracted)",
-        {**of_feed, "load_id": load_id, "now": now},
-    ).fetchall()[0][0]
-    return opened, closed, retracted
+    return closed, retracted
 
 
 def _name_everyone(con: duckdb.DuckDBPyConnection, agency: str, feed: str, load_id: str, now: dt.datetime) -> None:
@@ -148,7 +171,8 @@ def _name_everyone(con: duckdb.DuckDBPyConnection, agency: str, feed: str, load_
 
 def _said(content: list[str], alias: str = "") -> str:
     """A fingerprint of what a row says."""
-    return f"md5(concat_ws(chr(31), {', '.join(f'coalesce({alias}{quoted(name)}::VARCHAR, chr(30))' for name in content)}))"
+    texts = ", ".join(rf"coalesce({alias}{quoted(name)}::VARCHAR, E'\x1E')" for name in content)
+    return rf"md5(concat_ws(E'\x1F', {texts}))"
 
 
 def _retractable(relation: Relation) -> bool:

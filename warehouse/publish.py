@@ -159,7 +159,7 @@ def publish(
         before = _read_pointer(marts_dir)
         version = _new_version(marts_dir, policy, load_id)
         _discard_all_but(marts_dir, policy, before)
-    with _no_values_in_errors(), _cursor(warehouse) as con:
+    with _no_values_in_errors(), warehouse.as_large(), _cursor(warehouse) as con:
         _set_protection(con, keys, policy)
         types = _prepare(con, load_id, feeds, sealed, acts, verdicts, asked, periods, held)
         policy.check(_without_bookkeeping(types))
@@ -398,10 +398,10 @@ def _build(
     folder = marts_dir / role
     folder.mkdir(exist_ok=True)
     building, final = folder / f".{version}.building", folder / f"{version}.duckdb"
-    engine.attach(con, building, "building", keys.text(role), row_group=_ROW_GROUP)
+    engine.attach(con, building, "building", keys.text(role), row_group=_ROW_GROUP, logged=False)
     try:
         con.execute("SET VARIABLE pseudonym_salt = ?", [keys.pseudonym_salt(role)])
-        con.execute("BEGIN")  # one commit, and one flush, for all of it
+        con.execute("BEGIN")  # one commit for all of it
         _fill(con, policy, role, types)
         con.execute("COMMIT")
         con.execute("CHECKPOINT building")

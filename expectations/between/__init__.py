@@ -19,7 +19,6 @@ import yaml
 
 from connectors.contract import Feed
 from expectations import history
-from expectations.measures import tables_landed
 from expectations.verdict import Severity, Status, status_of
 
 if TYPE_CHECKING:
@@ -135,7 +134,6 @@ def meaning(sql: str, fresh: Iterable[str], today: dt.date) -> str:
 def _tell(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, not_asked: Mapping[str, NotAsked]) -> None:
     of_feed = {"agency": feed.agency, "feed": feed.name}
     mine = f"agency = $agency AND feed = $feed AND starts_with(expectation, '{PREFIX}')"
-    tables = tables_landed(con, feed)
     con.execute(f"CREATE OR REPLACE TEMP TABLE earlier AS SELECT * FROM quality_failure WHERE {mine}", of_feed)
     # What broke says nothing of rows judged before.
     broken = [name for name, why in not_asked.items() if why.status == "broken"]
@@ -144,11 +142,19 @@ def _tell(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, not_asked: M
         {**of_feed, "broken": broken},
     )
     con.execute(f"DELETE FROM quality_result WHERE load_id = $load_id AND {mine}", {**of_feed, "load_id": load_id})
-    if tables:
+    counts = {
+        name: (evaluated, failed)
+        for name, evaluated, failed in con.execute(
+            "SELECT expectation, count(*), count(*) FILTER (disagrees) FROM temp.compared WHERE agency = $agency AND feed = $feed "
+            "GROUP BY expectation",
+            of_feed,
+        ).fetchall()
+    }
+    if any(failed for _, failed in counts.values()):
         rows = " UNION ALL ".join(
             f"SELECT raw_row_id, '{table.name}' AS table_name, load_id, file_id, row_number, {_local_id(table.key)} AS local_id "
             f'FROM raw."{feed.raw(table.name)}" WHERE raw_row_id IN (SELECT raw_row_id FROM failing)'
-            for table in tables
+            for table in feed.tables
         )
         con.execute(
             f"""
@@ -163,14 +169,6 @@ def _tell(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, not_asked: M
             """,
             {**of_feed, "load_id": load_id},
         )
-    counts = {
-        name: (evaluated, failed)
-        for name, evaluated, failed in con.execute(
-            "SELECT expectation, count(*), count(*) FILTER (disagrees) FROM temp.compared WHERE agency = $agency AND feed = $feed "
-            "GROUP BY expectation",
-            of_feed,
-        ).fetchall()
-    }
     for rule in rules():
         if rule.name not in counts and (feed.agency not in rule.sides or rule.name not in not_asked):
             # It speaks of nobody in this feed.
@@ -191,7 +189,7 @@ def _tell(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, not_asked: M
     # What the check of the feed found stands as it was recorded then.
     as_before = [name for (name,) in said if name not in not_asked]
     as_before += [rule.name for rule in rules() if rule.name not in not_asked]
-    history.record(con, feed, load_id=load_id, tables=[table.name for table in tables], as_before=as_before)
+    history.record(con, feed, load_id=load_id, tables=[table.name for table in feed.tables], as_before=as_before)
     con.execute("DROP TABLE temp.earlier")
 
 

@@ -30,8 +30,8 @@ FEED = Feed("council", "toy", "A small feed", "csv", (CHILD, TEAM), conform=lamb
 def con(tmp_path):
     with Warehouse(tmp_path / "core.duckdb", load_keys(tmp_path / "keys", {})) as warehouse:
         define(warehouse.con, "reading", reading.definitions())
-        for table in FEED.tables:
-            ensure_raw_tables(warehouse.con, [RawTable(FEED.raw(table.name), table.name, table.names(), table.key)])
+        raws = [RawTable(FEED.raw(table.name), table.name, table.names(), table.key) for table in FEED.tables]
+        ensure_raw_tables(warehouse.con, FEED.id, raws)
         yield warehouse.con
 
 

@@ -29,12 +29,12 @@ def warehouse(tmp_path_factory):
 def test_no_standard_is_broken(warehouse, name):
     feed = feeds()[name]
     period = feed.period(OPTIONS)
-    for table in feed.tables:
-        columns = tuple(column.lower() for column in table.names())
-        raw = RawTable(feed.raw(table.name), table.name, columns, tuple(key.lower() for key in table.key))
-        ensure_raw_tables(warehouse.con, [raw])
+    columns = {table.name: tuple(column.lower() for column in table.names()) for table in feed.tables}
+    raws = [RawTable(feed.raw(name), name, of_table, ()) for name, of_table in columns.items()]
+    ensure_raw_tables(warehouse.con, feed.id, raws)
+    for table, raw in zip(feed.tables, raws, strict=True):
         for number, value in enumerate(("¬ 'wrong' % :x {y} \\", " "), start=2):
-            row = {f'"{column}"': value for column in columns} | {
+            row = {f'"{column}"': value for column in raw.columns} | {
                 "raw_row_id": f"{table.name}:f:{number}",
                 "load_id": "n1",
                 "load_seq": 1,

@@ -11,6 +11,7 @@ import pytest
 from warehouse import engine
 from warehouse.engine import Warehouse, WarehouseError, connect, define
 from warehouse.keys import load_keys
+from warehouse.land import RawTable, ensure_raw_tables
 
 
 @pytest.fixture
@@ -68,3 +69,24 @@ def test_a_core_of_an_earlier_version_gains_the_columns_it_lacks(tmp_path: Path)
         warehouse.con.execute("CREATE OR REPLACE MACRO tables_by() AS 'those of an earlier version'")
     with Warehouse(tmp_path / "core.duckdb", keys) as warehouse:
         assert warehouse.rows("SELECT model_version FROM night") == warehouse.rows("FROM publication") == []
+
+
+def test_a_raw_table_gains_the_columns_that_its_contract_has_learnt(tmp_path: Path) -> None:
+    with Warehouse(tmp_path / "core.duckdb", load_keys(tmp_path / "keys", {})) as warehouse:
+        ensure_raw_tables(warehouse.con, "toy.list", [RawTable("toy_list_child", "child", ("upn",), ("upn",))])
+        warehouse.con.execute("INSERT INTO raw.toy_list_child (upn) VALUES ('A')")
+        ensure_raw_tables(warehouse.con, "toy.list", [RawTable("toy_list_child", "child", ("upn", "name"), ("upn",))])
+        assert warehouse.rows("SELECT upn, name FROM raw.toy_list_child") == [{"upn": "A", "name": None}]
+
+
+def test_a_core_of_few_rows_is_worked_on_by_one_thread(tmp_path: Path) -> None:
+    def threads() -> int:
+        return int(warehouse.con.execute("SELECT current_setting('threads')").fetchall()[0][0])
+
+    with Warehouse(tmp_path / "core.duckdb", load_keys(tmp_path / "keys", {}), threads=2) as warehouse:
+        with warehouse.as_large():
+            assert threads() == 1
+        assert threads() == 2
+        warehouse.con.execute("INSERT INTO attendance (record_id) SELECT 'r' FROM range(122_880)")
+        with warehouse.as_large():
+            assert threads() == 2
