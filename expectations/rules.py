@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 SCHEMA = "memory.judging"
 _PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 _LAST_YEAR = "last_year"
+# Rows held back are always judged anew: they are of no load yet.
+NEWEST = 2**62
+# Whom a row is about that does not say it. Letters, since identifiers are held to be of letters and digits.
+_NOBODY = "NOBODY"
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Workings:
     """What the SQL of rules means on one night. Use as a context manager: its tables end with it.
 
     `present` are the raw tables that exist, `beaten` those of which a row ever lost to another of its own file: seldom, and then only
-    is it worth the search for winners.
+    is it worth the search for winners. `held` are those with rows in quarantine.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Workings:
         today: dt.date,
         present: frozenset[str],
         beaten: frozenset[str],
+        held: frozenset[str] = frozenset(),
     ) -> None:
         self._con, self.feed, self.options, self.today = con, feed, options, today
         self._present, self._beaten = present, beaten
@@ -62,6 +67,9 @@ class Workings:
         self._made: set[str] = set()
         self._failed: dict[str, Exception] = {}
         self._read: dict[str, frozenset[str]] = {}
+        # What lacks a part of its key can be as wrong in all else as what was landed.
+        self.sees_held = {table.name for table in feed.tables if table.name in held and self.period and table.owner}
+        self._held_prints: dict[str, str] | None = None
         self._rows: dict[bool, dict[str, int]] = {}
         self._valued: set[str] | None = None
         # What rules read, in few letters: every rule says all that it reads.
@@ -237,6 +245,12 @@ class Workings:
             if table.name in self._present
             else self._received(table)
         )
+        if table.name in self.sees_held:
+            names = ["raw_row_id", "row_number", *(quoted(column.name.lower()) for column in table.columns)]
+            rows = (
+                f"(SELECT {', '.join(names)} FROM {rows} UNION ALL "
+                f"SELECT {', '.join(names)} FROM {self._held_of_delivery(table, last_year=last_year)})"
+            )
         for pass_over in zip(*((each.tidied, each.worked_out, each.read) for each in columns), strict=True):
             rows = f"(SELECT raw_row_id, row_number, {', '.join(pass_over)} FROM {rows})"
         return f"SELECT * FROM {rows}"
@@ -253,6 +267,57 @@ class Workings:
             else ""
         )
         return f"vanished_seq IS NULL{scope} AND (superseded_seq IS NULL{beaten})"
+
+    def held_rows(self, table: Table) -> str:
+        """The rows of a table that are held back, by its columns; of one that could not be parsed they are NULL."""
+        columns = ", ".join(
+            f"CASE WHEN readable THEN content ->> '$.{name}' END AS {name}"
+            for name in (quoted(column.name.lower()) for column in table.columns)
+        )
+        return (
+            f"(SELECT quarantine_id AS raw_row_id, load_id, {NEWEST} AS load_seq, file_id, row_number, readable, {columns} "
+            "FROM (SELECT *, json_valid(content) AS readable FROM quarantine) "
+            f"WHERE agency = {literal(self.feed.agency)} AND feed = {literal(self.feed.name)} AND table_name = {literal(table.name)} "
+            "AND released_load_id IS NULL)"
+        )
+
+    def _held_of_delivery(self, table: Table, *, last_year: bool) -> str:
+        """Those of its newest files. One that does not say whose it is, is nobody else's.
+
+        Parts of one element of XML are one child's, but several nameless children cannot be told apart: of those none is seen.
+        """
+        assert self.period is not None and table.owner is not None
+        scope = self.period.before if last_year else self.period.scope
+        owner = quoted(table.owner.lower())
+        of_delivery = (
+            "readable AND file_id IN (SELECT file_id FROM received_file JOIN night USING (load_id) "
+            f"WHERE agency = {literal(self.feed.agency)} AND feed = {literal(self.feed.name)} AND scope = {literal(scope)} "
+            "AND received_file.status IN ('landed', 'unchanged') QUALIFY dense_rank() OVER (ORDER BY load_seq DESC) = 1)"
+        )
+        nobody, alone = f"'{_NOBODY}' || upper(left(md5(raw_row_id), 12))", "true"
+        if self.feed.format == "xml":
+            home = next(each for each in self.feed.tables if each.key == (table.owner,))
+            nobody = f"'{_NOBODY}'"
+            alone = f"(SELECT count(*) FROM {self.held_rows(home)} WHERE tidy({owner}) IS NULL AND {of_delivery}) = 1"
+        return (
+            f"(SELECT * REPLACE (coalesce(tidy({owner}), {nobody}) AS {owner}) FROM {self.held_rows(table)} "
+            f"WHERE {of_delivery} AND (tidy({owner}) IS NOT NULL OR {alone}))"
+        )
+
+    def held_print(self, table: str) -> str:
+        """A fingerprint of the rows held back that rules see; empty where they see none."""
+        if self._held_prints is None:
+            asked = [
+                f"SELECT {literal(each.name)}, bit_xor(hash(raw_row_id))::VARCHAR FROM {self._held_of_delivery(each, last_year=last)}"
+                for each in self.feed.tables
+                for last in (False, True)
+                if each.name in self.sees_held
+            ]
+            found = self._con.execute(" UNION ALL ".join(asked)).fetchall() if asked else []
+            self._held_prints = {
+                name: "/".join(str(each) for of, each in found if of == name) for name in self.sees_held
+            }
+        return self._held_prints.get(table, "")
 
     def _raw(self, table: str) -> str:
         return f"raw.{quoted(self.feed.raw(table))}"
@@ -319,7 +384,9 @@ class _Reading:
             case Kind.TIMESTAMP if not column.formats:
                 worked_out = f"read_instant({text}) AS {name}, {text}"
             case Kind.INTEGER:
-                worked_out = f"try_cast({text} AS INTEGER) AS {name}, {text}"
+                # A cast of text rounds, and takes 12.5 for a number of children; 12.0 is how a table of numbers with gaps writes 12.
+                whole = f"CASE WHEN {text} SIMILAR TO '[+-]?[0-9]+([.]0*)?' THEN {text} END"
+                worked_out = f"try_cast({whole} AS INTEGER) AS {name}, {text}"
             case Kind.NUMBER:
                 worked_out = f"try_cast({text} AS DOUBLE) AS {name}, {text}"
             case _:

@@ -26,7 +26,7 @@ import duckdb
 from connectors.contract import Feed, Table
 from expectations import between, gx_duckdb, history, volume
 from expectations.harm import harm_of
-from expectations.rules import SCHEMA, Workings
+from expectations.rules import NEWEST, SCHEMA, Workings
 from expectations.suite import BEATEN, CONDITIONS, VALUE, Standard, suite_for
 from expectations.verdict import Verdict, status_of
 from warehouse.quoting import literal, quoted
@@ -63,9 +63,6 @@ _MORE_THAN_A_CONDITION = re.compile(
 
 # From here on a second condition on every row takes less time than it takes to plan: DuckDB's row group.
 _MANY_ROWS = 122_880
-
-# Rows held back are always judged anew: they are of no load yet.
-_NEWEST = 2**62
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,8 @@ def check_feed(
         con.execute(JUDGED.ddl())
         states = _table_states(con, feed)
         beaten = frozenset(name for name, state in states.items() if BEATEN in state.met)
-        workings = stack.enter_context(Workings(con, feed, options or {}, today, frozenset(states), beaten))
+        held = frozenset(_held_rows(con, feed))
+        workings = stack.enter_context(Workings(con, feed, options or {}, today, frozenset(states), beaten, held))
         con.execute("CREATE OR REPLACE TEMP TABLE failing AS SELECT * FROM quality_failure LIMIT 0")
         stack.callback(con.execute, "DROP TABLE IF EXISTS temp.failing")
         return _check(warehouse, feed, load_id, load_seq, allow_test_nhs_numbers, workings, states, rules)
@@ -163,7 +161,7 @@ def _check(
         except Exception as error:
             broken[standard.name] = f"a table it reads could not be prepared ({type(error).__name__}); see its book"
 
-    broken |= _judge(warehouse, feed, tasks, load_id, states, held)
+    broken |= _judge(warehouse, feed, tasks, load_id, workings, states, held)
     with warehouse.transaction():
         verdicts = volume.judge(con, feed, tables, load_id=load_id, load_seq=load_seq, today=workings.today)
         _drop_failures(con, feed, standards, tasks, broken, judged, states, held, load_seq)
@@ -195,6 +193,7 @@ def _judge(
     feed: Feed,
     tasks: Sequence[_Task],
     load_id: str,
+    workings: Workings,
     states: Mapping[str, _TableState],
     held: Mapping[str, tuple[int, str]],
 ) -> dict[str, str]:
@@ -216,7 +215,7 @@ def _judge(
     unanswered = [name for name, answer in answers.items() if answer == "broken"]
     broken |= {name: f"Great Expectations could not run {name}" for name in unanswered}
     failing = [task for task in tasks if answers[task.standard.name] == "fail"]
-    _keep_rows_found(warehouse.con, feed, failing, load_id, states)
+    _keep_rows_found(warehouse.con, feed, failing, load_id, workings, states)
     kept = dict(warehouse.con.execute("SELECT expectation, count(*) FROM temp.failing GROUP BY expectation").fetchall())
     for name in (task.standard.name for task in failing):
         if not kept.get(name):
@@ -340,6 +339,7 @@ def _keep_rows_found(
     feed: Feed,
     tasks: Sequence[_Task],
     load_id: str,
+    workings: Workings,
     states: Mapping[str, _TableState],
 ) -> None:
     """The rows found, all standards at once, each with where it came from and what it holds.
@@ -379,7 +379,17 @@ def _keep_rows_found(
         "unnest($5::VARCHAR[][]) AS columns, unnest($6::INT[][]) AS places, unnest($7::BIGINT[]) AS since",
         [list(column) for column in zip(*asked, strict=True)],
     )
-    tables = [name for name in dict.fromkeys(table for _, table, *_ in asked) if _holds_rows(states.get(name))]
+    tables = [feed.table(name) for name in dict.fromkeys(table for _, table, *_ in asked)]
+    to_point_at = [
+        _rows_to_point_at(table, spoken_of[table.name], _landed_rows(feed, table))
+        for table in tables
+        if _holds_rows(states.get(table.name))
+    ]
+    to_point_at += [
+        _rows_to_point_at(table, spoken_of[table.name], workings.held_rows(table))
+        for table in tables
+        if table.name in workings.sees_held
+    ]
     con.execute(
         f"""
         INSERT INTO temp.failing
@@ -390,10 +400,11 @@ def _keep_rows_found(
         ),
         named AS MATERIALIZED (SELECT DISTINCT raw_row_id FROM {SCHEMA}.found),
         pointed_at AS (
-            {" ".join(f"{_rows_to_point_at(feed, feed.table(name), spoken_of[name])} UNION ALL" for name in tables)}
-            SELECT quarantine_id, table_name, load_id, {_NEWEST}, file_id, row_number, NULL, NULL FROM quarantine
+            {" ".join(f"{each} UNION ALL" for each in to_point_at)}
+            SELECT quarantine_id, table_name, load_id, {NEWEST}, file_id, row_number, NULL, NULL FROM quarantine
             WHERE agency = $agency AND feed = $feed AND released_load_id IS NULL
               AND quarantine_id IN (SELECT raw_row_id FROM named)
+              AND NOT list_contains($told, table_name)
         ),
         f AS (
             SELECT found.* EXCLUDE (hint), coalesce(found.hint, asked.hint) AS hint, asked.severity,
@@ -413,7 +424,7 @@ def _keep_rows_found(
         FROM f
         {_NAMED_AND_FIRST_FOUND}
         """,
-        {"load_id": load_id, "agency": feed.agency, "feed": feed.name},
+        {"load_id": load_id, "agency": feed.agency, "feed": feed.name, "told": sorted(workings.sees_held)},
     )
 
 
@@ -428,8 +439,13 @@ def _places(spoken_of: Sequence[str], standard: Standard) -> tuple[list[str], li
     return columns, [spoken_of.index(name) + 1 for name in columns]
 
 
-def _rows_to_point_at(feed: Feed, table: Table, spoken_of: Sequence[str]) -> str:
-    """Rows a rule can find that were landed: current or beaten by another of their own file; `held` is what they hold, in words too."""
+def _landed_rows(feed: Feed, table: Table) -> str:
+    """Rows a rule can find that were landed: current or beaten by another of their own file."""
+    return f"(SELECT * FROM {_raw(feed, table.name)} WHERE superseded_seq IS NULL OR superseded_seq = load_seq)"
+
+
+def _rows_to_point_at(table: Table, spoken_of: Sequence[str], rows: str) -> str:
+    """Rows a rule found, by where they came from; `held` is what they hold, in words too."""
     tidied = ", ".join(f"tidy_column({quoted(name.lower())}) AS {quoted('value of ' + name)}" for name in spoken_of)
     held = ", ".join(
         f"{{'value': {value}, 'said': {literal(name + ' ')} || coalesce({value}, '(blank)')}}"
@@ -439,8 +455,7 @@ def _rows_to_point_at(feed: Feed, table: Table, spoken_of: Sequence[str]) -> str
         SELECT raw_row_id, {literal(table.name)} AS table_name, load_id, load_seq, file_id, row_number, local_id,
                [{held}]::STRUCT(value VARCHAR, said VARCHAR)[] AS held
         FROM (SELECT raw_row_id, load_id, load_seq, file_id, row_number, {_local_id(table)} AS local_id{", " if tidied else ""}{tidied}
-              FROM {_raw(feed, table.name)}
-              WHERE (superseded_seq IS NULL OR superseded_seq = load_seq) AND raw_row_id IN (SELECT raw_row_id FROM named))
+              FROM {rows} WHERE raw_row_id IN (SELECT raw_row_id FROM named))
     """
 
 
@@ -666,7 +681,7 @@ def _state_read(
         return ""
     read = workings.reads(standard.sql)
     tables = {standard.table, *workings.tables_read(standard.sql)} & set(states)
-    seen = [f"{name} {states[name].fingerprint}" for name in sorted(tables)]
+    seen = [f"{name} {states[name].fingerprint}{workings.held_print(name)}" for name in sorted(tables)]
     seen += [f"held {held.get(standard.table, (0, ''))}"] if "quarantine" in read else []
     seen += [f"on {workings.today.isoformat()}"] if "today" in read else []
     return ", ".join(seen)

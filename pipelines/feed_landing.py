@@ -222,7 +222,8 @@ class FeedLanding:
         for table in sorted(whole, key=lambda name: name != self._owners(name).table):
             owners = self._owners(table)
             self.con.execute(
-                "CREATE OR REPLACE TEMP TABLE seen_here AS SELECT DISTINCT source_key FROM temp.seen WHERE table_name = ?",
+                "CREATE OR REPLACE TEMP TABLE seen_here AS SELECT source_key, count(*) AS rows FROM temp.seen WHERE table_name = ? "
+                "GROUP BY source_key",
                 [table],
             )
             landing_rows.mark_vanished(

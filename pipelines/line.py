@@ -331,6 +331,7 @@ class Line:
             version=table.version.lower() if table.version else None,
             owner=table.owner.lower() if table.owner else None,
             withdraws=table.withdraws,
+            as_it_came=feed.period is not Feed.period,
         )
 
     def raw_tables(self, feed: Feed) -> dict[str, RawTable]:
@@ -413,7 +414,10 @@ class Line:
 
     def _vanished(self, feed: Feed, night: Night) -> int:
         raw = self.raw_tables(feed)[feed.tables[0].name]
-        counted = self.con.execute(f"SELECT count(*) FROM {raw.relation} WHERE vanished_seq = ?", [night.load_seq])
+        counted = self.con.execute(
+            f"SELECT count(*) FROM {raw.relation} WHERE vanished_seq = ? AND superseded_seq IS DISTINCT FROM load_seq",
+            [night.load_seq],
+        )
         return int(counted.fetchall()[0][0])
 
     # --- right of load: all feeds together ----------------------------------------------------------------------

@@ -31,6 +31,8 @@ class RawTable:
     version: str | None = None
     owner: str | None = None
     withdraws: str | None = None
+    # Of two rows of a file that say the same both are kept, for rules that are held against the whole return.
+    as_it_came: bool = False
 
     @property
     def relation(self) -> str:
@@ -172,13 +174,20 @@ def land(con: duckdb.DuckDBPyConnection, raw: RawTable, received: str, arrived: 
                     WHEN _place = 1 AND ranked.row_hash = current_hash THEN 'unchanged'
                     WHEN _place = 1 AND ranked.version_at < current_version THEN 'superseded'
                     WHEN _place = 1 THEN 'landed'
-                    WHEN ranked.row_hash = _newest_hash OR known.source_key IS NOT NULL THEN 'unchanged'
+                    WHEN known.source_key IS NOT NULL THEN 'unchanged'
+                    WHEN ranked.row_hash = _newest_hash AND NOT $as_it_came THEN 'unchanged'
                     ELSE 'superseded' END AS disposition
         FROM ranked
         LEFT JOIN current ON current.source_key = ranked.source_key
         LEFT JOIN known ON _place > 1 AND known.source_key = ranked.source_key AND known.row_hash = ranked.row_hash
         """,
-        {"scope": arrived.scope, "table": raw.table, "file_id": arrived.file_id, "seq": arrived.load_seq},
+        {
+            "scope": arrived.scope,
+            "table": raw.table,
+            "file_id": arrived.file_id,
+            "seq": arrived.load_seq,
+            "as_it_came": raw.as_it_came,
+        },
     )
     counts = dict(con.execute("SELECT disposition, count(*) FROM temp.disposed GROUP BY disposition").fetchall())
     books = Books(
@@ -281,7 +290,9 @@ def mark_vanished(
 
     A row whose owner (the child) is still in the delivery was withdrawn by the agency: its version is closed, and what was
     made of it is retracted. A row whose owner is gone too is only marked: somebody vanished from the extract, which is an
-    alarm and not an end of anything. `received_keys` is a relation with column source_key. Returns how many vanished.
+    alarm and not an end of anything. Of a table kept as it came, a row beaten by another of its
+    file is marked once its key comes no more than once.
+    `received_keys` is a relation with columns source_key and rows, how often it came. Returns how many vanished.
     """
     vanished = (
         f"r.superseded_seq IS NULL AND r.scope = $scope AND r.vanished_seq IS NULL "
@@ -299,4 +310,12 @@ def mark_vanished(
     counted = con.execute(
         f"SELECT count(*) FROM {raw.relation} WHERE vanished_seq = $seq AND scope = $scope", parameters
     )
-    return int(counted.fetchall()[0][0])
+    count = int(counted.fetchall()[0][0])
+    if raw.as_it_came:
+        con.execute(
+            f"UPDATE {raw.relation} AS r SET vanished_seq = $seq WHERE superseded_seq = load_seq AND load_seq < $seq "
+            f"AND scope = $scope AND vanished_seq IS NULL "
+            f"AND source_key IN (SELECT source_key FROM {received_keys} WHERE rows = 1)",
+            parameters,
+        )
+    return count
