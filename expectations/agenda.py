@@ -135,7 +135,8 @@ def _because(failing: Sequence[Mapping[str, Any]]) -> list[str]:
         if of_harm:
             rows_open, new = sum(row["open"] for row in of_harm), sum(row["new"] for row in of_harm)
             # A yearly return lies there for months: what came with it is not tonight's.
-            since = next((f" with load {row['new_since']}" for row in of_harm if row.get("new_since")), "")
+            earlier = {row["new_since"] for row in of_harm if row["new"]} - {row["load_id"] for row in of_harm}
+            since = f" with load {max(earlier)}" if earlier else ""
             said.append(f"{harm.replace('_', ' ')}: {_count(rows_open, 'row')}, {new:,} new{since}")
     for what in ("fixed", "waived"):
         if counted := sum(row[what] for row in failing):

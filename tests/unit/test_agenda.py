@@ -12,7 +12,7 @@ def standard(expectation: str, harm: str = "wrong_account", **more: Any) -> dict
     table = expectation.partition(".")[0] if "." in expectation else ""
     row = {"feed": "toy.marks", "table_name": table, "expectation": expectation, "severity": "warning", "harm": harm}
     row |= {"status": "warn", "failed": 1, "new": 0, "still": 1, "fixed": 0, "waived": 0}
-    row |= {"new_since": None, "message": None, **more}
+    row |= {"load_id": "2026-11-16.1", "new_since": "2026-11-16.1", "message": None, **more}
     return {"open": row["failed"] - row["waived"], "expected_by": None, "overdue": False, **row}
 
 

@@ -1,7 +1,7 @@
 -- quality_standards: one row per feed and standard, as of the last load that judged it.
 -- sorted by: agency, feed, table_name, expectation
 -- column new: Rows that began to fail with the feed's last news
--- column new_since: Load of the feed's last news, where that was an earlier one than this
+-- column new_since: Load of the feed's last news, with which the new ones began to fail
 -- column still: Rows that have been failing for longer
 -- column fixed: Rows that failed until the feed's last news, and no longer do
 -- column waived: Failing rows that are waived; all of them where the whole standard is
@@ -78,7 +78,7 @@ SELECT
     waived.evaluated,
     waived.failed,
     coalesce(spells.new, 0) AS new,
-    CASE WHEN spells.new > 0 THEN nullif(news.load_id, tonight.load_id) END AS new_since,
+    CASE WHEN spells.new > 0 THEN news.load_id END AS new_since,
     coalesce(spells.still, 0) AS still,
     coalesce(spells.fixed, 0) AS fixed,
     spells.failing_since,
