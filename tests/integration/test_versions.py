@@ -153,9 +153,12 @@ def test_books_balance_and_current_rows_are_the_last_word_over_any_history(
     toy: Callable[..., Any], history: list[Any]
 ) -> None:
     deployment = toy()
-    for table in ("night", "step", "feed_load", "received_file", "quarantine", "person_record", "event", "attendance"):
+    with deployment.line.warehouse.transaction():
+        raw = deployment.line.raw_tables(deployment.feed)["mark"].relation
+    for table in (
+        raw, "night", "step", "feed_load", "received_file", "quarantine", "person_record", "event", "attendance",
+    ):  # fmt: skip
         deployment.line.con.execute(f"DELETE FROM {table}")
-    deployment.line.con.execute("DROP TABLE IF EXISTS raw.toy_marks_mark")
     shutil.rmtree(deployment.line.landing.root, ignore_errors=True)
     last: dict[tuple[str, str], str] = {}
     for number, rows in enumerate(history):
