@@ -39,11 +39,14 @@ def again(con: Any, **more: Any) -> LinkageReport:
 
 @pytest.mark.slow
 def test_a_short_history() -> None:
-    """Two hundred of them are in the slow suite."""
-    for ran, left, full, con in live(1, homes=12, nights=2):
-        assert not ran.full_because
-        assert left == full
-        assert not_understood(con) == []
+    """Many more, and longer ones, are in tests/slow."""
+    in_part = 0
+    for seed in (2, 3):
+        for ran, left, full, con in live(seed, homes=12, nights=2):
+            assert left == full
+            assert not_understood(con) == []
+            in_part += 0 < ran.decided < ran.records
+    assert in_part, "a night decided some and spared others, or this shows nothing"
 
 
 @pytest.mark.slow
@@ -118,7 +121,7 @@ def test_a_full_run_says_why(caplog: pytest.LogCaptureFixture) -> None:
 
 def identities(*, all_in_play: bool) -> list[Any]:
     """What three nights of a council leave of persons, links and the ledger."""
-    council, con = Council(2, 14), empty_warehouse()
+    council, con = Council(3, 14), empty_warehouse()
     add(con, council.records.values())
     for night in (1, 2, 3):
         if night > 1:
@@ -135,6 +138,4 @@ def identities(*, all_in_play: bool) -> list[Any]:
 def test_identities_of_what_is_in_play_are_those_of_all() -> None:
     found = identities(all_in_play=False)
     assert found == identities(all_in_play=True)
-    assert {change[0] for change in found[2]} == {"L1", "L2", "L3"}, (
-        "every night changed somebody, or this shows nothing"
-    )
+    assert {change[0] for change in found[2]} > {"L1"}, "a later night changed somebody, or this shows nothing"
