@@ -18,6 +18,7 @@ from connectors.registry import feeds as declared_feeds
 from console.accounts import Accounts
 from console.marts import Marts
 from console.openid import OpenId, Provider
+from console.pace import Pace
 from console.sessions import Sessions
 from linkage.models import Models
 from warehouse import engine
@@ -97,6 +98,10 @@ class Deployment:
         return Provider(self.openid, f"{self.address}/sign-in/provider/back", self.keys.raw("decisions"), self.clock)
 
     @cached_property
+    def pace(self) -> Pace:
+        return Pace()
+
+    @cached_property
     def access_log(self) -> AccessLog:
         return AccessLog(self.store, self.keys)
 
@@ -152,6 +157,7 @@ class Deployment:
         for _ in (
             self.accounts,
             self.sessions,
+            self.pace,
             self.access_log,
             self.decisions,
             self.quality_acts,

@@ -18,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from console.accounts import GOVERNANCE, Account
 from console.deployment import Deployment
 from console.marts import Once
+from console.pace import AT_ALL_ELSE, AT_CHILDREN
 from console.routes import Route
 from console.sessions import Session
 from warehouse import query as querying
@@ -107,6 +108,7 @@ class Visit:
             raise Refused(
                 400, "Say what you look for", "This role says what for with every look; it is kept in the access log."
             )
+        self._keep_pace(AT_CHILDREN if self.deployment.policy.role(role).asks_purpose else AT_ALL_ELSE)
         with (
             self.deployment.marts.reading(role, as_of) as (con, once),
             querying.look(
@@ -132,10 +134,16 @@ class Visit:
             raise Refused(
                 400, "Say what you look for", "Reading the access log is a look too, and is kept with what for."
             )
+        self._keep_pace(AT_ALL_ELSE)
         log = self.deployment.access_log
         log.asked_of_store("audit", self.now, who=self.account.name, purpose=purpose, question=question)
         self.looked = True
         return log
+
+    def _keep_pace(self, most: int) -> None:
+        """Notes with the sign-ins when an account has opened more than anybody reads."""
+        if self.deployment.pace.is_news(self.account.name, self.now, most):
+            self.deployment.accounts.note(self.account, f"more than {most:,} looks in an hour", self.now)
 
     # What was sent
 

@@ -154,7 +154,9 @@ class Settings(BaseModel):
         default=None, description="File of the encryption keys, made if absent. By default tessera.keys in data_dir"
     )
     decisions: str | None = Field(
-        default=None, description="SQLAlchemy URL of the decisions store. By default decisions.sqlite in data_dir"
+        default=None,
+        description="SQLAlchemy URL of the decisions store; of PostgreSQL on another computer with sslmode=verify-full. By default "
+        "decisions.sqlite in data_dir",
     )
     sources: dict[str, Source] = Field(description="The sources, each under its name agency.feed; see below")
     allow_test_nhs_numbers: bool = Field(
@@ -180,6 +182,30 @@ class Settings(BaseModel):
     schedule: str = Field(default="0 2 * * *", description="When Dagster runs the night, as a cron line")
     timezone: str = Field(default="Europe/London", description="Time zone of the schedule and of Dagster's nights")
     base: Path = Field(default=Path(), description="Folder of tessera.yaml; set when it is read")
+
+    @field_validator("decisions")
+    @classmethod
+    def _known_to_be_it(cls, url: str | None) -> str | None:
+        """A store elsewhere proves whose it is: what people decided about children is written there, and read from there."""
+        if url is None or not url.startswith("postgres"):
+            return url
+        from sqlalchemy.engine import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            said = make_url(url)
+        except ArgumentError:
+            raise ValueError(
+                "is no SQLAlchemy URL; write postgresql+psycopg://USER@HOST/NAME?sslmode=verify-full"
+            ) from None
+        asked = said.normalized_query
+        hosts = [said.host or "", *",".join((*asked.get("host", ()), *asked.get("hostaddr", ()))).split(",")]
+        is_here = all(host in ("", "localhost", "127.0.0.1", "::1") or host.startswith("/") for host in hosts)
+        if not is_here and said.query.get("sslmode") != "verify-full":
+            raise ValueError(
+                "a PostgreSQL on another computer needs ?sslmode=verify-full, and sslrootcert where its authority is your own"
+            )
+        return url
 
     @field_validator("password_alone")
     @classmethod

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from connectors import reading
 from console.areas.children import _understood
+from console.pace import AT_CHILDREN
 from console.words import ETHNICITY, said_of
 from tests.console.conftest import Client, Desk
 
@@ -83,6 +85,27 @@ def test_a_child_is_not_shown_by_its_address_alone(desk: Desk) -> None:
     desk.account("practitioner", name="other")
     other = desk.signed_in("other")
     assert "What do you look for?" in other.get("/children/p-amina").text  # and by each who looks
+
+
+def test_who_opens_more_children_than_anybody_reads_is_told_of(desk: Desk) -> None:
+    client, pace = desk.client("practitioner"), desk.deployment.pace
+
+    def told() -> list[str]:
+        return [event["who"] for event in desk.deployment.accounts.events() if "looks in an hour" in event["what"]]
+
+    _open(client, "p-amina")
+    desk.later(minutes=10)
+    for _ in range(AT_CHILDREN - 1):
+        assert not pace.is_news("practitioner", desk.now[0], AT_CHILDREN)
+    assert told() == []
+    assert client.get("/children/p-amina").status_code == 200
+    assert told() == ["practitioner"]
+    assert client.get("/children/p-amina").status_code == 200, "nobody is kept from a child's story"
+    assert told() == ["practitioner"], "told once an hour"
+    desk.account("practitioner", name="colleague")
+    desk.signed_in("colleague").get("/children/p-amina")
+    assert told() == ["practitioner"], "each account is counted by itself"
+    assert not pace.is_news("practitioner", desk.now[0] + timedelta(minutes=60), AT_CHILDREN), "and each hour"
 
 
 def test_the_page_shows_the_picture_in_words(shared_desk: Desk) -> None:

@@ -21,6 +21,7 @@ from tests.conftest import MARKS
 
 OPENID = b"sources: {}\nopenid:\n  issuer: %b\n  client_id: tessera\n  roles: {claim: groups, values: {hub: %b}}\n"
 SOURCES = 'sources:\n  police.ppn: {from: "inbox/"}\n'
+STORE = b"sources: {}\ndecisions: 'postgresql+psycopg://tessera:a-secret@%b'\n"
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,11 @@ SOURCES = 'sources:\n  police.ppn: {from: "inbox/"}\n'
         (b"? [a]\n: b\n", "not well-formed YAML"),
         (OPENID % (b"http://login.example", b"quality"), "openid.issuer: must be https, or http on this computer"),
         (OPENID % (b"https://login.example", b"boss"), "openid.roles: there is no role boss; there are engineer, "),
+        (STORE % b"db.example/tessera", "decisions: a PostgreSQL on another computer needs ?sslmode=verify-full"),
+        (STORE % b"db.example/tessera?sslmode=require", "decisions: a PostgreSQL on another computer"),
+        (STORE % b"/tessera?host=/run/pg,db.example", "decisions: a PostgreSQL on another computer"),
+        (STORE % b"localhost/tessera?hostaddr=10.0.0.9", "decisions: a PostgreSQL on another computer"),
+        (b"decisions: 'postgresql//x'\n" + SOURCES.encode(), "decisions: is no SQLAlchemy URL"),
         (OPENID % (b"https://login.example", b"quality") + b"  client_secret: x\n", "openid.client_secret: there is no such setting"),
     ],
 )  # fmt: skip
@@ -48,7 +54,15 @@ def test_a_fault_of_the_configuration_is_one(tmp_path: Path, content: bytes, say
     (tmp_path / "tessera.yaml").write_bytes(content)
     with pytest.raises(SettingsError) as told:
         load_settings(tmp_path / "tessera.yaml", {})
-    assert says in str(told.value)
+    assert says in str(told.value) and "a-secret" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "place", [b"localhost/tessera", b"/tessera?host=/run/pg", b"db.example/tessera?sslmode=verify-full"]
+)
+def test_a_store_here_or_one_that_proves_whose_it_is_is_taken(tmp_path: Path, place: bytes) -> None:
+    (tmp_path / "tessera.yaml").write_bytes(STORE % place)
+    assert load_settings(tmp_path / "tessera.yaml", {}).decisions_url.endswith(place.decode())
 
 
 def test_a_folder_in_the_place_of_the_configuration(tmp_path: Path) -> None:
