@@ -99,13 +99,13 @@ def check(folder: str, repeats: int) -> dict[str, Any]:
     with _opened(folder) as warehouse:
         define(warehouse.con, "reading", reading.definitions())
         for _ in range(1 + repeats):
-            for table in ("quality_failure", "quality_result", "quality_spell", "feed_measure"):
+            for table in ("quality_result", "quality_spell", "feed_measure"):
                 warehouse.con.execute(f"DELETE FROM {table}")
             warehouse.con.execute("DROP TABLE IF EXISTS quality_judged")
             wall, cpu = time.perf_counter(), time.process_time()
             check_feed(warehouse, feed, load_id="night-1", load_seq=1, allow_test_nhs_numbers=False, today=_DATE)
             taken.append({"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu})
-        failing = warehouse.con.execute("SELECT count(*) FROM quality_failure").fetchall()[0][0]
+        failing = warehouse.con.execute("SELECT count(*) FROM quality_spell").fetchall()[0][0]
     (table,) = feed.tables
     of_columns = [standard for standard in suite_for(feed, table) if not standard.sql]
     return {"times": taken[1:], "failing": failing, "standards": len(of_columns), "columns": len(table.columns)}

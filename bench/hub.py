@@ -66,7 +66,7 @@ def fill(folder: str, children: int) -> dict[str, Any]:
     with Warehouse(place / "core.duckdb", keys) as warehouse:
         warehouse.con.execute(_NIGHT)
         for statement in (
-            _LINKS, _PERSONS, _HOUSEHOLDS, _RELATIONSHIPS, _EVENTS, _CORRECTIONS, _SPANS, _ATTENDANCE, _QUESTIONS, _FAILURES, _SPELLS,
+            _LINKS, _PERSONS, _HOUSEHOLDS, _RELATIONSHIPS, _EVENTS, _CORRECTIONS, _SPANS, _ATTENDANCE, _QUESTIONS, _SPELLS,
             _RESULTS,
         ):  # fmt: skip
             warehouse.con.execute(statement)
@@ -252,21 +252,17 @@ _QUESTIONS = f"""
     FROM (SELECT record_id, source_person_id, lead(record_id) OVER (ORDER BY family_name, given_names, record_id) AS other
           FROM person_record WHERE source_person_id LIKE '%-0' AND hash(record_id, 'asked') % {CHILDREN_A_QUESTION} = 0)
     WHERE other IS NOT NULL"""
-_FAILURES = f"""
-    INSERT INTO quality_failure BY NAME
-    SELECT '{LOAD}' AS load_id, agency, feed, 'pupil' AS table_name, standard AS expectation, 'warning' AS severity, raw_row_id,
-           feed || '.csv' AS source_file, row_number() OVER () AS row_number, source_person_id AS local_id, 'postcode' AS column_name,
-           postcode AS value, 'Ask the school' AS hint
+_SPELLS = f"""
+    INSERT INTO quality_spell BY NAME
+    SELECT '{LOAD}' AS failing_since, agency, feed, 'pupil' AS table_name, standard AS expectation, 'warning' AS severity, raw_row_id,
+           feed || '.csv' AS source_file, row_number() OVER () AS row_number, source_person_id AS local_id, source_person_id AS row_key,
+           'postcode' AS column_name, postcode AS value, 'Ask the school' AS hint
     FROM (
         SELECT *, 'worst' AS standard FROM (FROM person_record WHERE agency = 'school' LIMIT {WORST_STANDARD})
         UNION ALL
         SELECT p.*, 'standard ' || n FROM (FROM person_record LIMIT {ROWS_OF_EACH}) p, range({OTHER_STANDARDS}) r(n)
     )"""
-_SPELLS = """
-    INSERT INTO quality_spell BY NAME
-    SELECT agency, feed, table_name, expectation, local_id AS row_key, severity, raw_row_id, source_file, row_number, local_id, column_name,
-           value, hint, load_id AS failing_since FROM quality_failure"""
 _RESULTS = """
     INSERT INTO quality_result BY NAME
-    SELECT load_id, agency, feed, table_name, expectation, severity, 'wrong_account' AS harm, 2 * count(*) AS evaluated, count(*) AS failed,
-           'warn' AS status FROM quality_failure GROUP BY ALL"""
+    SELECT failing_since AS load_id, agency, feed, table_name, expectation, severity, 'wrong_account' AS harm, 2 * count(*) AS evaluated,
+           count(*) AS failed, 'warn' AS status FROM quality_spell GROUP BY ALL"""

@@ -93,7 +93,7 @@ def line(folder: str, data: str, repeats: int) -> dict[str, Any]:
             counted = opened_line.con.execute(
                 "SELECT count(*) FILTER (starts_with(expectation, 'ssda903.') AND status <> 'not_run'), "
                 "count(*) FILTER (NOT starts_with(expectation, 'ssda903.') AND status <> 'not_run'), "
-                "(SELECT count(*) FROM quality_failure) FROM quality_result"
+                "(SELECT count(*) FROM quality_spell) FROM quality_result"
             ).fetchall()[0]
         nights.append(clock.found())
     run_, columns, failing = counted

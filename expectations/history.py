@@ -1,15 +1,14 @@
-"""How long each row has been failing: spells, opened when a row begins to fail a standard and ended when it no longer does.
+"""Every failure of a standard: a spell, opened when a row begins to fail and ended when it no longer does.
 
 A row is known by its key, so that one sent again and still wrong goes on failing, and one put right is told from one
-withdrawn. Nothing is ever deleted. What must not live here: what fails (run.py), and what is done about it.
-
-Cost follows what changed: only failures without a spell and spells without a failure are looked up among the raw rows.
+withdrawn. Nothing is ever deleted, and what stands as it stood is not written again. What must not live here: what fails (run.py),
+and what is done about it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
 from connectors.contract import Feed
 from warehouse.quoting import literal
@@ -17,80 +16,67 @@ from warehouse.quoting import literal
 if TYPE_CHECKING:
     import duckdb
 
+# A row that lost against another of its own file is no version of the key: it is known by itself, as a row held back is.
+ROW_KEY = "CASE WHEN superseded_seq = load_seq THEN raw_row_id ELSE source_key END AS row_key"
+# Of a feed, the rows that fail.
+OPEN = "agency = $agency AND feed = $feed AND ended_load_id IS NULL"
+_KEY = ("expectation", "table_name", "row_key")
 _SAID = ("severity", "raw_row_id", "source_file", "row_number", "local_id", "column_name", "value", "hint")
-_OPEN = "agency = $agency AND feed = $feed AND ended_load_id IS NULL"
+
+
+def begin(con: duckdb.DuckDBPyConnection) -> None:
+    """Makes temp.failing, for what is found to fail tonight."""
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE failing AS SELECT agency, feed, {', '.join(_KEY + _SAID)} FROM quality_spell LIMIT 0"
+    )
 
 
 def record(
-    con: duckdb.DuckDBPyConnection, feed: Feed, *, load_id: str, tables: Collection[str], as_before: Collection[str]
+    con: duckdb.DuckDBPyConnection,
+    feed: Feed,
+    *,
+    load_id: str,
+    tables: Collection[str],
+    as_before: Collection[str],
+    doubtful: str,
+    parameters: Mapping[str, Any],
 ) -> None:
-    """Brings the spells of a feed up to the failures that stand. Runs within the caller's transaction.
+    """Brings the spells of a feed up to what fails by temp.failing. Runs within the caller's transaction.
 
-    `tables` are those that exist; `as_before` names the standards that ask what they asked at the last load.
+    `tables` are those that exist; `as_before` names the standards that ask what they asked at the last load. `doubtful`, with its
+    `parameters`, is a condition on open spells: they end unless temp.failing has them. All that it has is doubtful or new.
     """
-    of_feed = {"agency": feed.agency, "feed": feed.name}
     con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE unmatched AS
-        SELECT f.rowid AS failure, f.expectation, f.table_name, f.raw_row_id FROM quality_failure f
-        ANTI JOIN (SELECT expectation, raw_row_id FROM quality_spell WHERE {_OPEN}) s
-          ON s.expectation = f.expectation AND s.raw_row_id = f.raw_row_id
-        WHERE f.agency = $agency AND f.feed = $feed
-        """,
-        of_feed,
+        f"CREATE OR REPLACE TEMP TABLE lapsed AS SELECT rowid AS spell, {', '.join(_KEY)}, raw_row_id FROM quality_spell "
+        f"WHERE {OPEN} AND ({doubtful})",
+        {"agency": feed.agency, "feed": feed.name, **parameters},
     )
     con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE lapsed AS
-        SELECT s.rowid AS spell, s.expectation, s.table_name, s.row_key, s.raw_row_id FROM quality_spell s
-        ANTI JOIN (SELECT expectation, raw_row_id FROM quality_failure WHERE agency = $agency AND feed = $feed) f
-          ON s.expectation = f.expectation AND s.raw_row_id = f.raw_row_id
-        WHERE {_OPEN}
-        """,
-        of_feed,
-    )
-    counted = con.execute("SELECT (SELECT count(*) FROM temp.unmatched) + (SELECT count(*) FROM temp.lapsed)")
-    if counted.fetchall()[0][0]:
-        _open_and_go_on(con, feed, load_id, tables)
-        _end(con, feed, load_id, tables, as_before)
-    con.execute("DROP TABLE temp.unmatched")
-    con.execute("DROP TABLE temp.lapsed")
-
-
-def _open_and_go_on(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, tables: Collection[str]) -> None:
-    """A failure of a row that failed before is the same spell, whatever version of the row it is."""
-    tables = _named_in(con, "unmatched", tables)
-    # A row that lost against another of its own file is no version of the key: it is known by itself, as a row held back is.
-    keys = (
-        _union(
-            f"SELECT raw_row_id, CASE WHEN superseded_seq = load_seq THEN raw_row_id ELSE source_key END AS row_key "
-            f"FROM {_raw(feed, table)} WHERE raw_row_id IN (SELECT raw_row_id FROM named WHERE table_name = {literal(table)})"
-            for table in tables
-        )
-        or "SELECT NULL::VARCHAR AS raw_row_id, NULL::VARCHAR AS row_key LIMIT 0"
-    )
-    con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE beginning AS
-        WITH named AS MATERIALIZED (SELECT DISTINCT table_name, raw_row_id FROM temp.unmatched)
-        SELECT u.failure, coalesce(k.row_key, u.raw_row_id) AS row_key, l.spell
-        FROM temp.unmatched u
-        LEFT JOIN ({keys}) k ON k.raw_row_id = u.raw_row_id
-        LEFT JOIN temp.lapsed l ON l.expectation = u.expectation AND l.table_name = u.table_name
-             AND l.row_key = coalesce(k.row_key, u.raw_row_id)
-        """
-    )
-    con.execute(
-        f"UPDATE quality_spell AS s SET {', '.join(f'{name} = f.{name}' for name in _SAID)} "
-        "FROM temp.beginning b JOIN quality_failure f ON f.rowid = b.failure WHERE b.spell = s.rowid"
-    )
-    con.execute("DELETE FROM temp.lapsed WHERE spell IN (SELECT spell FROM temp.beginning)")
-    con.execute(
-        f"INSERT INTO quality_spell BY NAME SELECT agency, feed, table_name, expectation, row_key, {', '.join(_SAID)}, "
-        "$load_id AS failing_since FROM temp.beginning b JOIN quality_failure f ON f.rowid = b.failure WHERE spell IS NULL",
+        "INSERT INTO quality_spell BY NAME SELECT *, $load_id AS failing_since FROM temp.failing "
+        f"ANTI JOIN temp.lapsed USING ({', '.join(_KEY)})",
         {"load_id": load_id},
     )
-    con.execute("DROP TABLE temp.beginning")
+    if con.execute("SELECT count(*) FROM temp.lapsed").fetchall()[0][0]:
+        _go_on(con, load_id)
+        _end(con, feed, load_id, tables, as_before)
+    con.execute("DROP TABLE temp.lapsed")
+    con.execute("DROP TABLE temp.failing")
+
+
+def _go_on(con: duckdb.DuckDBPyConnection, load_id: str) -> None:
+    """A failure of a row that failed before is the same spell, whatever version of the row it is."""
+    con.execute(
+        f"UPDATE quality_spell AS s SET {', '.join(f'{name} = f.{name}' for name in _SAID)}, "
+        "sent_again_load_id = CASE WHEN s.raw_row_id = f.raw_row_id THEN s.sent_again_load_id ELSE $load_id END "
+        f"FROM temp.failing f JOIN temp.lapsed l USING ({', '.join(_KEY)}) "
+        f"WHERE l.spell = s.rowid AND ({_row_of('s')}) IS DISTINCT FROM ({_row_of('f')})",
+        {"load_id": load_id},
+    )
+    con.execute(f"DELETE FROM temp.lapsed WHERE ({', '.join(_KEY)}) IN (SELECT ({', '.join(_KEY)}) FROM temp.failing)")
+
+
+def _row_of(relation: str) -> str:
+    return ", ".join(f"{relation}.{name}" for name in _SAID)
 
 
 def _end(
@@ -101,12 +87,14 @@ def _end(
     as_before: Collection[str],
 ) -> None:
     """Ends what no longer fails, saying how; a standard that changed its mind is no repair."""
-    tables = _named_in(con, "lapsed", tables)
+    named = {row[0] for row in con.execute("SELECT DISTINCT table_name FROM temp.lapsed").fetchall()}
+    # A feed can have thirty tables, and looking into each costs.
     current = (
-        _union(
+        " UNION ALL ".join(
             f"SELECT {literal(table)} AS table_name, source_key AS row_key, raw_row_id FROM {_raw(feed, table)} "
             f"WHERE superseded_seq IS NULL AND source_key IN (SELECT row_key FROM temp.lapsed)"
             for table in tables
+            if table in named
         )
         or "SELECT NULL::VARCHAR AS table_name, NULL::VARCHAR AS row_key, NULL::VARCHAR AS raw_row_id LIMIT 0"
     )
@@ -126,16 +114,6 @@ def _end(
         """,
         {"load_id": load_id, "as_before": list(as_before), "agency": feed.agency, "feed": feed.name},
     )
-
-
-def _named_in(con: duckdb.DuckDBPyConnection, failures: str, tables: Collection[str]) -> list[str]:
-    """Those of the tables that these failures are of: a feed can have thirty, and looking into each costs."""
-    named = {row[0] for row in con.execute(f"SELECT DISTINCT table_name FROM temp.{failures}").fetchall()}
-    return [table for table in tables if table in named]
-
-
-def _union(selects: Iterable[str]) -> str:
-    return " UNION ALL ".join(selects)
 
 
 def _raw(feed: Feed, table: str) -> str:

@@ -275,7 +275,8 @@ class Workings:
             for name in (quoted(column.name.lower()) for column in table.columns)
         )
         return (
-            f"(SELECT quarantine_id AS raw_row_id, load_id, {NEWEST} AS load_seq, file_id, row_number, readable, {columns} "
+            f"(SELECT quarantine_id AS raw_row_id, quarantine_id AS row_key, load_id, {NEWEST} AS load_seq, file_id, row_number, "
+            f"readable, {columns} "
             "FROM (SELECT *, json_valid(content) AS readable FROM quarantine) "
             f"WHERE agency = {literal(self.feed.agency)} AND feed = {literal(self.feed.name)} AND table_name = {literal(table.name)} "
             "AND released_load_id IS NULL)"

@@ -1,4 +1,4 @@
-"""Runs a feed's standards on DuckDB: a verdict for each, and every failing row, by its key, into quality_failure.
+"""Runs a feed's standards on DuckDB: a verdict for each, and every failing row, by its key, into quality_spell.
 
 Cost follows what changed: Great Expectations is asked about the rows of this load alone, and not at all where nothing
 is new; the failures of rows that stay current stand. A standard that is new, was changed, or broke last time is asked
@@ -113,7 +113,7 @@ def check_feed(
         beaten = frozenset(name for name, state in states.items() if BEATEN in state.met)
         held = frozenset(_held_rows(con, feed))
         workings = stack.enter_context(Workings(con, feed, options or {}, today, frozenset(states), beaten, held))
-        con.execute("CREATE OR REPLACE TEMP TABLE failing AS SELECT * FROM quality_failure LIMIT 0")
+        history.begin(con)
         stack.callback(con.execute, "DROP TABLE IF EXISTS temp.failing")
         return _check(warehouse, feed, load_id, load_seq, allow_test_nhs_numbers, workings, states, rules)
 
@@ -161,11 +161,14 @@ def _check(
         except Exception as error:
             broken[standard.name] = f"a table it reads could not be prepared ({type(error).__name__}); see its book"
 
-    broken |= _judge(warehouse, feed, tasks, load_id, workings, states, held)
+    broken |= _judge(warehouse, feed, tasks, workings, states, held)
     with warehouse.transaction():
         verdicts = volume.judge(con, feed, tables, load_id=load_id, load_seq=load_seq, today=workings.today)
-        _drop_failures(con, feed, standards, tasks, broken, judged, states, held, load_seq)
-        con.execute("INSERT INTO quality_failure SELECT * FROM temp.failing")
+        doubtful, parameters = _doubtful(con, feed, standards, tasks, broken, judged, states, held, load_seq)
+        as_before = [each.name for each in standards if judged.get(each.name, ("",))[0] == each.definition]
+        history.record(
+            con, feed, load_id=load_id, tables=states, as_before=as_before, doubtful=doubtful, parameters=parameters
+        )
         verdicts = _verdicts(con, feed, standards, broken, states, held, workings) + verdicts
         verdicts += [
             Verdict(
@@ -182,8 +185,6 @@ def _check(
             for standard, reason in of_books.not_run
         ]
         _write_results(con, feed, load_id, verdicts)
-        as_before = [each.name for each in standards if judged.get(each.name, ("",))[0] == each.definition]
-        history.record(con, feed, load_id=load_id, tables=states, as_before=as_before)
         _write_judged(con, feed, standards, broken, known, load_seq)
     return verdicts
 
@@ -192,7 +193,6 @@ def _judge(
     warehouse: Warehouse,
     feed: Feed,
     tasks: Sequence[_Task],
-    load_id: str,
     workings: Workings,
     states: Mapping[str, _TableState],
     held: Mapping[str, tuple[int, str]],
@@ -215,7 +215,7 @@ def _judge(
     unanswered = [name for name, answer in answers.items() if answer == "broken"]
     broken |= {name: f"Great Expectations could not run {name}" for name in unanswered}
     failing = [task for task in tasks if answers[task.standard.name] == "fail"]
-    _keep_rows_found(warehouse.con, feed, failing, load_id, workings, states)
+    _keep_rows_found(warehouse.con, feed, failing, workings, states)
     kept = dict(warehouse.con.execute("SELECT expectation, count(*) FROM temp.failing GROUP BY expectation").fetchall())
     for name in (task.standard.name for task in failing):
         if not kept.get(name):
@@ -324,21 +324,10 @@ def _task(feed: Feed, standard: Standard, since: int, workings: Workings) -> _Ta
     return _Task(standard, since, workings.sql(standard.sql, rows=rows, quarantine=_quarantine(feed, table)))
 
 
-# Files are named as they were received; a failure found before keeps the night on which it was found.
-_NAMED_AND_FIRST_FOUND = """
-        LEFT JOIN (SELECT load_id, file_id, min(name) AS name FROM received_file WHERE agency = $agency AND feed = $feed
-                   GROUP BY load_id, file_id) n ON n.load_id = f.load_id AND n.file_id = f.file_id
-        LEFT JOIN (SELECT expectation, raw_row_id, min(load_id) AS load_id FROM quality_failure
-                   WHERE agency = $agency AND feed = $feed GROUP BY expectation, raw_row_id) s
-          ON s.raw_row_id = f.raw_row_id AND s.expectation = f.expectation
-"""
-
-
 def _keep_rows_found(
     con: duckdb.DuckDBPyConnection,
     feed: Feed,
     tasks: Sequence[_Task],
-    load_id: str,
     workings: Workings,
     states: Mapping[str, _TableState],
 ) -> None:
@@ -392,7 +381,7 @@ def _keep_rows_found(
     ]
     con.execute(
         f"""
-        INSERT INTO temp.failing
+        INSERT INTO temp.failing BY NAME
         WITH found AS (
             SELECT DISTINCT ON (expectation, raw_row_id) * FROM {SCHEMA}.found
             WHERE expectation IN (SELECT expectation FROM {SCHEMA}.asked)
@@ -401,7 +390,7 @@ def _keep_rows_found(
         named AS MATERIALIZED (SELECT DISTINCT raw_row_id FROM {SCHEMA}.found),
         pointed_at AS (
             {" ".join(f"{each} UNION ALL" for each in to_point_at)}
-            SELECT quarantine_id, table_name, load_id, {NEWEST}, file_id, row_number, NULL, NULL FROM quarantine
+            SELECT quarantine_id, quarantine_id, table_name, load_id, {NEWEST}, file_id, row_number, NULL, NULL FROM quarantine
             WHERE agency = $agency AND feed = $feed AND released_load_id IS NULL
               AND quarantine_id IN (SELECT raw_row_id FROM named)
               AND NOT list_contains($told, table_name)
@@ -415,16 +404,18 @@ def _keep_rows_found(
             JOIN {SCHEMA}.asked ON asked.expectation = found.expectation AND asked.table_name = pointed_at.table_name
              AND pointed_at.load_seq >= asked.since
         )
-        SELECT coalesce(s.load_id, $load_id), $agency, $feed, f.table_name, f.expectation, f.severity, f.raw_row_id,
-               n.name, f.row_number, f.local_id,
-               coalesce(f.column_name, nullif(array_to_string(f.columns, ', '), '')),
+        SELECT $agency AS agency, $feed AS feed, f.table_name, f.expectation, f.row_key, f.severity, f.raw_row_id,
+               n.name AS source_file, f.row_number, f.local_id,
+               coalesce(f.column_name, nullif(array_to_string(f.columns, ', '), '')) AS column_name,
                coalesce(f.value, CASE WHEN len(f.held) = 1 THEN f.held[1].value
-                                      ELSE nullif(array_to_string(list_transform(f.held, lambda each: each.said), ', '), '') END),
+                                      ELSE nullif(array_to_string(list_transform(f.held, lambda each: each.said), ', '), '') END)
+               AS value,
                f.hint
         FROM f
-        {_NAMED_AND_FIRST_FOUND}
+        LEFT JOIN (SELECT load_id, file_id, min(name) AS name FROM received_file WHERE agency = $agency AND feed = $feed
+                   GROUP BY load_id, file_id) n ON n.load_id = f.load_id AND n.file_id = f.file_id
         """,
-        {"load_id": load_id, "agency": feed.agency, "feed": feed.name, "told": sorted(workings.sees_held)},
+        {"agency": feed.agency, "feed": feed.name, "told": sorted(workings.sees_held)},
     )
 
 
@@ -441,7 +432,7 @@ def _places(spoken_of: Sequence[str], standard: Standard) -> tuple[list[str], li
 
 def _landed_rows(feed: Feed, table: Table) -> str:
     """Rows a rule can find that were landed: current or beaten by another of their own file."""
-    return f"(SELECT * FROM {_raw(feed, table.name)} WHERE superseded_seq IS NULL OR superseded_seq = load_seq)"
+    return f"(SELECT *, {history.ROW_KEY} FROM {_raw(feed, table.name)} WHERE superseded_seq IS NULL OR superseded_seq = load_seq)"
 
 
 def _rows_to_point_at(table: Table, spoken_of: Sequence[str], rows: str) -> str:
@@ -452,14 +443,15 @@ def _rows_to_point_at(table: Table, spoken_of: Sequence[str], rows: str) -> str:
         for name, value in ((name, quoted("value of " + name)) for name in spoken_of)
     )
     return f"""
-        SELECT raw_row_id, {literal(table.name)} AS table_name, load_id, load_seq, file_id, row_number, local_id,
+        SELECT raw_row_id, row_key, {literal(table.name)} AS table_name, load_id, load_seq, file_id, row_number, local_id,
                [{held}]::STRUCT(value VARCHAR, said VARCHAR)[] AS held
-        FROM (SELECT raw_row_id, load_id, load_seq, file_id, row_number, {_local_id(table)} AS local_id{", " if tidied else ""}{tidied}
+        FROM (SELECT raw_row_id, row_key, load_id, load_seq, file_id, row_number, {_local_id(table)} AS local_id
+              {", " if tidied else ""}{tidied}
               FROM {rows} WHERE raw_row_id IN (SELECT raw_row_id FROM named))
     """
 
 
-def _drop_failures(
+def _doubtful(
     con: duckdb.DuckDBPyConnection,
     feed: Feed,
     standards: Sequence[Standard],
@@ -469,48 +461,40 @@ def _drop_failures(
     states: Mapping[str, _TableState],
     held: Mapping[str, tuple[int, str]],
     load_seq: int,
-) -> None:
-    """Failures that no longer stand: of standards no longer held, rows no longer current, and what was judged anew."""
+) -> tuple[str, dict[str, Any]]:
+    """Of failures, those that stand only if they were found again: of standards no longer held, rows no longer current, and what
+    was judged anew. A condition on open spells, and its parameters.
+    """
     # What other agencies say differently is judged anew once people are linked.
-    of_feed = f"agency = $agency AND feed = $feed AND NOT starts_with(expectation, '{between.PREFIX}')"
-    parameters: dict[str, Any] = {"agency": feed.agency, "feed": feed.name}
-    standing = con.execute(f"SELECT count(*) FROM quality_failure WHERE {of_feed}", parameters).fetchall()[0][0]
-    if not standing:
-        return
-    con.execute(
-        f"DELETE FROM quality_failure WHERE {of_feed} AND NOT list_contains($names, expectation)",
-        {**parameters, "names": [standard.name for standard in standards]},
-    )
-    con.execute(
-        f"DELETE FROM quality_failure WHERE {of_feed} AND list_contains($tables, table_name)",
-        {**parameters, "tables": [table for table in states if not _speaks_of_rows(table, states, held)]},
-    )
-    for table in states:
+    of_feed = f"NOT starts_with(expectation, '{between.PREFIX}')"
+    failing = con.execute(
+        f"SELECT DISTINCT table_name FROM quality_spell WHERE {history.OPEN} AND {of_feed}",
+        {"agency": feed.agency, "feed": feed.name},
+    ).fetchall()
+    conditions = ["expectation NOT IN (SELECT unnest($names::VARCHAR[]))", "list_contains($silent, table_name)"]
+    for table in states.keys() & {table for (table,) in failing}:
         seen = [
             judged[standard.name][2] for standard in standards if standard.table == table and standard.name in judged
         ]
         since = min(load_seq, min(seen, default=0) + 1)
-        con.execute(
-            f"DELETE FROM quality_failure WHERE {of_feed} AND table_name = $table AND raw_row_id IN "
-            f"(SELECT raw_row_id FROM {_raw(feed, table)} WHERE superseded_seq >= {since})",
-            {**parameters, "table": table},
+        conditions.append(
+            f"table_name = {literal(table)} AND raw_row_id IN "
+            f"(SELECT raw_row_id FROM {_raw(feed, table)} WHERE superseded_seq >= {since})"
         )
-    anew: dict[tuple[str, int], list[str]] = {}
+    anew: dict[str, list[str]] = {}
     for task in tasks:
         standard = task.standard
         # What broke says nothing of rows judged before, unless the standard is no longer the one they were judged by.
         if standard.name not in broken or judged.get(standard.name, ("",))[0] not in ("", standard.definition):
-            anew.setdefault((standard.table, task.since), []).append(standard.name)
-    for (table, since), names in anew.items():
-        rows = (
-            f" AND raw_row_id IN (SELECT raw_row_id FROM {_raw(feed, table)} WHERE load_seq >= {since})"
-            if since
-            else ""
-        )
-        con.execute(
-            f"DELETE FROM quality_failure WHERE {of_feed} AND list_contains($names, expectation){rows}",
-            {**parameters, "names": names},
-        )
+            rows = f"(SELECT raw_row_id FROM {_raw(feed, standard.table)} WHERE load_seq >= {task.since})"
+            anew.setdefault(f" AND raw_row_id IN {rows}" if task.since else "", []).append(standard.name)
+    conditions += [
+        f"expectation IN ({', '.join(literal(name) for name in names)}){rows}" for rows, names in anew.items()
+    ]
+    return f"{of_feed} AND (({') OR ('.join(conditions)}))", {
+        "names": [standard.name for standard in standards],
+        "silent": [table for table in states if not _speaks_of_rows(table, states, held)],
+    }
 
 
 def _verdicts(
@@ -525,8 +509,8 @@ def _verdicts(
     """Of all current rows, from the failures that stand."""
     standing = dict(
         con.execute(
-            "SELECT expectation, count(*) FROM quality_failure WHERE agency = ? AND feed = ? GROUP BY expectation",
-            [feed.agency, feed.name],
+            f"SELECT expectation, count(*) FROM quality_spell WHERE {history.OPEN} GROUP BY expectation",
+            {"agency": feed.agency, "feed": feed.name},
         ).fetchall()
     )
     verdicts = []

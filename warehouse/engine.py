@@ -143,10 +143,11 @@ class Warehouse:
         tables = (relation.ddl() for relation in schema.RELATIONS.values())
         with self.transaction():
             if define(self.con, "tables", (*schemas, *tables)):
-                self._add_new_columns()
+                self._follow_the_schema()
 
-    def _add_new_columns(self) -> None:
-        """A core made by an earlier version learns the columns that the schema has gained since."""
+    def _follow_the_schema(self) -> None:
+        """A core made by an earlier version learns the columns that the schema has gained since, and loses what it lost."""
+        self.con.execute("DROP TABLE IF EXISTS quality_failure")
         for relation in schema.RELATIONS.values():
             present = columns_of(self.con, f'"{relation.name}"')
             for field in relation.fields:

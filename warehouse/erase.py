@@ -389,7 +389,6 @@ def erase(
     in_place = "erasure_mark(file_id || '/' || row_number) IN (SELECT mark FROM temp.erased_place)"
     # What fails of a row held back is known by the row's place in quarantine.
     con.execute(f"INSERT INTO temp.gone_row SELECT quarantine_id, NULL, '' FROM quarantine WHERE {in_place}")
-    con.execute("DELETE FROM quality_failure WHERE raw_row_id IN (SELECT raw_row_id FROM temp.gone_row)")
     con.execute(
         "DELETE FROM quality_spell WHERE raw_row_id IN (SELECT raw_row_id FROM temp.gone_row) OR EXISTS (SELECT 1 FROM temp.gone_row g "
         "WHERE g.source_key = quality_spell.row_key AND g.raw = lower(concat_ws('_', agency, feed, table_name)))"

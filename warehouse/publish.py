@@ -261,10 +261,17 @@ def _read_signal_rule(path: Path) -> SignalRule:
 
 def _meanings_of_core(sql: str) -> dict[str, str]:
     """What schema.py says of the columns of the tables that the SQL reads, those read first taking precedence."""
-    named = [name.removeprefix("shown_") for name in re.findall(r"\bFROM (\w+)", sql)]
-    read = [name for name in named if name in schema.RELATIONS]
-    relations = [schema.RELATIONS[name] for name in (*read, *schema.RELATIONS)]
+    relations = [schema.RELATIONS[name] for name in (*_tables_read(sql), *schema.RELATIONS)]
     return {field.name: field.meaning for relation in reversed(relations) for field in relation.fields}
+
+
+def _tables_read(sql: str) -> Iterator[str]:
+    """Tables of the core, directly or through what sql/publish/ works out."""
+    for name in re.findall(r"\bFROM (\w+)", sql):
+        if (step := _SQL / "publish" / f"{name}.sql").exists():
+            yield from _tables_read(step.read_text(encoding="utf-8"))
+        elif (table := name.removeprefix("shown_")) in schema.RELATIONS:
+            yield table
 
 
 # Building

@@ -446,25 +446,6 @@ OPERATIONS: dict[str, Relation] = {
             ),
         ),
         Relation(
-            "quality_failure",
-            "one row per raw row and expectation it fails, while the row is current",
-            (
-                _LOAD_ID,
-                _AGENCY,
-                _FEED,
-                Field("table_name", "VARCHAR", "Table of the contract", _O),
-                Field("expectation", "VARCHAR", "Name of the standard", _O),
-                Field("severity", "VARCHAR", "critical, warning or info", _O),
-                Field("raw_row_id", "VARCHAR", "The failing raw row", _K),
-                Field("source_file", "VARCHAR", "File or table it came in", _O),
-                Field("row_number", "BIGINT", "Row in the file, the header being row 1", _O),
-                Field("local_id", "VARCHAR", "The agency's own key of the row", _K),
-                Field("column_name", "VARCHAR", "Column", _O),
-                Field("value", "VARCHAR", "What it holds", _S),
-                Field("hint", "VARCHAR", "How to get it right", _O),
-            ),
-        ),
-        Relation(
             "quality_spell",
             "one row per row of a feed and expectation, from the load in which it began to fail to the one in which it no longer did",
             (
@@ -489,6 +470,12 @@ OPERATIONS: dict[str, Relation] = {
                 Field("value", "VARCHAR", "What it holds, or held last", _S),
                 Field("hint", "VARCHAR", "How to get it right", _O),
                 Field("failing_since", "VARCHAR", "Load in which it began to fail", _O),
+                Field(
+                    "sent_again_load_id",
+                    "VARCHAR",
+                    "Load in which the row was last sent again and still failed; empty where it was not",
+                    _O,
+                ),
                 Field("ended_load_id", "VARCHAR", "Load in which it no longer failed; empty while it fails", _O),
                 Field("ended", "VARCHAR", "repaired, withdrawn, released, repaired_elsewhere or standard_changed", _O),
             ),

@@ -133,15 +133,12 @@ def meaning(sql: str, fresh: Iterable[str], today: dt.date) -> str:
 
 def _tell(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, not_asked: Mapping[str, NotAsked]) -> None:
     of_feed = {"agency": feed.agency, "feed": feed.name}
-    mine = f"agency = $agency AND feed = $feed AND starts_with(expectation, '{PREFIX}')"
-    con.execute(f"CREATE OR REPLACE TEMP TABLE earlier AS SELECT * FROM quality_failure WHERE {mine}", of_feed)
-    # What broke says nothing of rows judged before.
-    broken = [name for name, why in not_asked.items() if why.status == "broken"]
+    mine = f"starts_with(expectation, '{PREFIX}')"
+    history.begin(con)
     con.execute(
-        f"DELETE FROM quality_failure WHERE {mine} AND NOT list_contains($broken::VARCHAR[], expectation)",
-        {**of_feed, "broken": broken},
+        f"DELETE FROM quality_result WHERE load_id = $load_id AND agency = $agency AND feed = $feed AND {mine}",
+        {**of_feed, "load_id": load_id},
     )
-    con.execute(f"DELETE FROM quality_result WHERE load_id = $load_id AND {mine}", {**of_feed, "load_id": load_id})
     counts = {
         name: (evaluated, failed)
         for name, evaluated, failed in con.execute(
@@ -152,22 +149,21 @@ def _tell(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, not_asked: M
     }
     if any(failed for _, failed in counts.values()):
         rows = " UNION ALL ".join(
-            f"SELECT raw_row_id, '{table.name}' AS table_name, load_id, file_id, row_number, {_local_id(table.key)} AS local_id "
-            f'FROM raw."{feed.raw(table.name)}" WHERE raw_row_id IN (SELECT raw_row_id FROM failing)'
+            f"SELECT raw_row_id, {history.ROW_KEY}, '{table.name}' AS table_name, load_id, file_id, row_number, "
+            f'{_local_id(table.key)} AS local_id FROM raw."{feed.raw(table.name)}" WHERE raw_row_id IN (SELECT raw_row_id FROM failing)'
             for table in feed.tables
         )
         con.execute(
             f"""
-            INSERT INTO quality_failure
+            INSERT INTO temp.failing BY NAME
             WITH failing AS (SELECT * FROM temp.compared WHERE agency = $agency AND feed = $feed AND disagrees)
-            SELECT coalesce(e.load_id, $load_id), $agency, $feed, r.table_name, f.expectation, '{SEVERITY}', f.raw_row_id, n.name,
-                   r.row_number, r.local_id, f.columns, f.value, f.hint
+            SELECT $agency AS agency, $feed AS feed, r.table_name, f.expectation, r.row_key, '{SEVERITY}' AS severity, f.raw_row_id,
+                   n.name AS source_file, r.row_number, r.local_id, f.columns AS column_name, f.value, f.hint
             FROM failing f JOIN ({rows}) r ON r.raw_row_id = f.raw_row_id
             LEFT JOIN (SELECT load_id, file_id, min(name) AS name FROM received_file WHERE agency = $agency AND feed = $feed
                        GROUP BY load_id, file_id) n ON n.load_id = r.load_id AND n.file_id = r.file_id
-            LEFT JOIN temp.earlier e ON e.expectation = f.expectation AND e.raw_row_id = f.raw_row_id
             """,
-            {**of_feed, "load_id": load_id},
+            of_feed,
         )
     for rule in rules():
         if rule.name not in counts and (feed.agency not in rule.sides or rule.name not in not_asked):
@@ -189,8 +185,17 @@ def _tell(con: duckdb.DuckDBPyConnection, feed: Feed, load_id: str, not_asked: M
     # What the check of the feed found stands as it was recorded then.
     as_before = [name for (name,) in said if name not in not_asked]
     as_before += [rule.name for rule in rules() if rule.name not in not_asked]
-    history.record(con, feed, load_id=load_id, tables=[table.name for table in feed.tables], as_before=as_before)
-    con.execute("DROP TABLE temp.earlier")
+    # What broke says nothing of rows judged before.
+    broken = [name for name, why in not_asked.items() if why.status == "broken"]
+    history.record(
+        con,
+        feed,
+        load_id=load_id,
+        tables=[table.name for table in feed.tables],
+        as_before=as_before,
+        doubtful=f"{mine} AND NOT list_contains($broken::VARCHAR[], expectation)",
+        parameters={"broken": broken},
+    )
 
 
 def _local_id(key: Sequence[str]) -> str:

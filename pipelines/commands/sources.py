@@ -88,7 +88,7 @@ def sources_check(
                 "WHERE status NOT IN ('pass', 'not_run') ORDER BY failed DESC"
             )
             held_up = line.warehouse.rows(
-                "SELECT expectation, source_file, row_number, column_name, hint FROM quality_failure "
+                "SELECT expectation, source_file, row_number, column_name, hint FROM quality_spell "
                 "ORDER BY source_file, row_number, expectation LIMIT 20"
             )
             unlisted = sorted(

@@ -48,8 +48,6 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             expectation="notice.ppn_type.is_a_known_code", severity="info", evaluated=9, failed=3, status="warn",
         )  # fmt: skip
         of_rule = f"'school' AS agency, 'incidents' AS feed, 'incident' AS table_name, '{RULE}' AS expectation, 'warning' AS severity"
-        con.execute(f"INSERT INTO quality_failure BY NAME SELECT '{NIGHT_2}' AS load_id, {of_rule}, {row.partition('AS row_key, ')[2]} "
-                    f"FROM range(100, {100 + BAD}) t(n)")  # fmt: skip
         con.execute(
             f"INSERT INTO quality_spell BY NAME SELECT {of_rule}, {row}, '{NIGHT_2}' AS failing_since FROM range(100, {100 + BAD}) t(n)"
         )

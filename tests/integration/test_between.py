@@ -83,7 +83,8 @@ class Core:
 
     def failures(self) -> list[tuple[Any, ...]]:
         return self.con.execute(
-            "SELECT load_id, agency, source_file, row_number, local_id, value FROM quality_failure WHERE expectation = ?",
+            "SELECT coalesce(sent_again_load_id, failing_since), agency, source_file, row_number, local_id, value FROM quality_spell "
+            "WHERE ended_load_id IS NULL AND expectation = ?",
             [RULE],
         ).fetchall()
 

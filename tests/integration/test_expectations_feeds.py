@@ -72,7 +72,7 @@ def test_a_child_who_is_gone_is_reported_once_and_a_row_about_nobody_known_is_no
     world.send("visit.csv", "visit_id,upn,what\n1,A,x\n")
     world.night("2026-11-17")
     reported = world.rows(
-        "SELECT expectation, value FROM quality_failure WHERE expectation LIKE '%nobody_vanished' ORDER BY ALL"
+        "SELECT expectation, value FROM quality_spell WHERE ended_load_id IS NULL AND expectation LIKE '%nobody_vanished' ORDER BY ALL"
     )
     assert reported == [
         {"expectation": "child.nobody_vanished", "value": "B"},

@@ -34,6 +34,21 @@ def test_a_row_sent_again_and_still_wrong_goes_on_failing(night_by_night):
         (DOB, "1", "y", "night-1", None, None),
         (DOB, "3", "z", "night-2", None, None),
     ]
+    sent_again = world.con.execute("SELECT row_key, sent_again_load_id FROM quality_spell ORDER BY ALL").fetchall()
+    assert sent_again == [("1", "night-2"), ("3", None)]
+
+
+def test_a_row_that_stayed_as_it_was_says_what_is_wrong_with_it_today(night_by_night):
+    world = night_by_night
+    counted = Standard.from_sql(
+        "toy.counted", "Nobody", "child", "SELECT min(raw_row_id) AS raw_row_id, 'one of ' || count(*) AS value FROM {raw_child}"
+    )  # fmt: skip
+    world.night([child("1")])
+    world.check(rules=[counted])
+    world.night([child("2")])
+    world.check(rules=[counted])
+    assert spells(world) == [("toy.counted", "1", "one of 2", "night-1", None, None)]
+    assert world.con.execute("SELECT sent_again_load_id FROM quality_spell").fetchall() == [(None,)]
 
 
 def test_a_repaired_row_and_a_withdrawn_one_are_told_apart(night_by_night):

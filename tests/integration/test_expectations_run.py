@@ -102,15 +102,15 @@ class World:
 
     def failures(self, expectation=None):
         return self.con.execute(
-            "SELECT expectation, source_file, row_number, local_id, column_name, value FROM quality_failure "
-            "WHERE ? IS NULL OR expectation = ? ORDER BY ALL",
+            "SELECT expectation, source_file, row_number, local_id, column_name, value FROM quality_spell "
+            "WHERE ended_load_id IS NULL AND (? IS NULL OR expectation = ?) ORDER BY ALL",
             [expectation, expectation],
         ).fetchall()
 
     def everything(self):
         return [
             self.con.execute(f"SELECT * FROM {table} ORDER BY ALL").fetchall()
-            for table in ("quality_failure", "quality_result", "quality_judged")
+            for table in ("quality_spell", "quality_result", "quality_judged")
         ]
 
 
@@ -196,7 +196,7 @@ def test_only_new_rows_are_judged_and_a_correction_lifts_its_failures(world):
     assert verdicts["child.surname.is_present"].status == "pass"
     assert world.failures("child.dob.is_a_date") == [("child.dob.is_a_date", "corrections.csv", 3, "5", "dob", "x")]
     # A failure keeps the night on which it was found.
-    found = world.con.execute("SELECT expectation, load_id FROM quality_failure ORDER BY 1").fetchall()
+    found = world.con.execute("SELECT expectation, failing_since FROM quality_spell ORDER BY 1").fetchall()
     assert ("child.sex.is_a_known_code", "night-1") in found and ("child.dob.is_a_date", "night-2") in found
 
 
@@ -288,9 +288,7 @@ def test_quarantined_rows_are_failures_until_released(world):
     world.con.execute(held + "('child:f1:9', 'night-1', 'council', 'toy', 'child', 'f1', 9, 'row 9: the key is empty')")
     verdict = world.check()["child.rows_readable_and_keyed"]
     assert (verdict.evaluated, verdict.failed, verdict.status) == (2, 1, "warn")
-    rows = world.warehouse.rows(
-        "SELECT raw_row_id, source_file, row_number, local_id, value, hint FROM quality_failure"
-    )
+    rows = world.warehouse.rows("SELECT raw_row_id, source_file, row_number, local_id, value, hint FROM quality_spell")
     assert rows == [
         {"raw_row_id": "child:f1:9", "source_file": "children.csv", "row_number": 9, "local_id": None, "value": None,
          "hint": "row 9: the key is empty"}
@@ -353,7 +351,7 @@ def test_what_broke_tonight_is_made_up_for_tomorrow(world, monkeypatch):
 
 def test_an_error_while_writing_leaves_no_trace(world, monkeypatch):
     world.night(DIRTY)
-    before_any = world.con.execute("SELECT count(*) FROM quality_failure").fetchall()
+    before_any = world.con.execute("SELECT count(*) FROM quality_spell").fetchall()
     from expectations import run
 
     def fail(*args):
@@ -363,7 +361,7 @@ def test_an_error_while_writing_leaves_no_trace(world, monkeypatch):
         patch.setattr(run, "_write_judged", fail)
         with pytest.raises(duckdb.IOException):
             world.check()
-    assert world.con.execute("SELECT count(*) FROM quality_failure").fetchall() == before_any
+    assert world.con.execute("SELECT count(*) FROM quality_spell").fetchall() == before_any
     assert world.check()["child.dob.is_a_date"].failed == 1
 
 
@@ -445,7 +443,7 @@ def test_results_equal_those_of_judging_everything(world, tmp_path):
     world.night([child("6", surname=None), child("3")])
     incremental = world.check(), world.failures()
     world.con.execute("DELETE FROM quality_judged")
-    world.con.execute("DELETE FROM quality_failure")
+    world.con.execute("DELETE FROM quality_spell")
     assert (world.check(), world.failures()) == incremental
 
 
@@ -550,7 +548,7 @@ def test_many_rows_are_judged_as_few_are(world, monkeypatch):
     ])  # fmt: skip
     world.check(allow=False)
     few = world.everything()
-    for table in ("quality_failure", "quality_result", "quality_judged"):
+    for table in ("quality_spell", "quality_result", "quality_judged"):
         world.con.execute(f"DELETE FROM {table}")
     monkeypatch.setattr(run, "_MANY_ROWS", 1)
     world.check(allow=False)

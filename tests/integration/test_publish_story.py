@@ -288,7 +288,7 @@ def _the_rest(story: Story) -> None:
     )  # fmt: skip
     for row, (local_id, value) in enumerate((("h3", "LS9 9ZZ?"), ("h1", "not a postcode")), start=2):
         story.insert(
-            "quality_failure", load_id=NIGHT_2, agency="health", feed="fhir", table_name="patient",
+            "quality_spell", failing_since=NIGHT_2, agency="health", feed="fhir", table_name="patient", row_key=local_id,
             expectation="postcode is one", severity="warning", raw_row_id=f"health_fhir_person_record:f:{local_id}",
             source_file="patients.ndjson", row_number=row, local_id=local_id, column_name="postcode", value=value,
         )  # fmt: skip

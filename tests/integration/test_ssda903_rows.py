@@ -14,7 +14,9 @@ FEED = dataclasses.replace(
 )
 HEADER = "CHILD,SEX,DOB,ETHNIC,UPN,MOTHER,MC_DOB\nA,M,14/05/2014,WBRI,UN3,,\nB,M,14/05/2014,WBRI,UN3,,\n"
 REVIEWS = "CHILD,DOB,REVIEW,REVIEW_CODE\n"
-FOUND = "SELECT row_number, local_id, value FROM quality_failure WHERE expectation = 'ssda903.{}' ORDER BY row_number"
+FOUND = """
+    SELECT row_number, local_id, value FROM quality_spell WHERE ended_load_id IS NULL AND expectation = 'ssda903.{}' ORDER BY row_number
+"""
 
 
 def test_rules_speak_of_a_row_without_its_date_and_of_both_rows_that_say_the_same(toy: Callable[..., Any]) -> None:

@@ -62,13 +62,17 @@ def test_a_part_is_defined_again_only_by_other_words() -> None:
         assert con.execute("FROM toy").fetchall() == [(2,)]
 
 
-def test_a_core_of_an_earlier_version_gains_the_columns_it_lacks(tmp_path: Path) -> None:
+def test_a_core_of_an_earlier_version_gains_the_columns_it_lacks_and_keeps_no_value_nobody_reads(
+    tmp_path: Path,
+) -> None:
     keys = load_keys(tmp_path / "keys", {})
     with Warehouse(tmp_path / "core.duckdb", keys) as warehouse:
         warehouse.con.execute("ALTER TABLE night DROP COLUMN model_version; DROP TABLE publication")
+        warehouse.con.execute("CREATE TABLE quality_failure AS SELECT 'LS1 4AP' AS value")
         warehouse.con.execute("CREATE OR REPLACE MACRO tables_by() AS 'those of an earlier version'")
     with Warehouse(tmp_path / "core.duckdb", keys) as warehouse:
         assert warehouse.rows("SELECT model_version FROM night") == warehouse.rows("FROM publication") == []
+        assert not warehouse.rows("SELECT table_name FROM duckdb_tables() WHERE table_name = 'quality_failure'")
 
 
 def test_a_raw_table_gains_the_columns_that_its_contract_has_learnt(tmp_path: Path) -> None:

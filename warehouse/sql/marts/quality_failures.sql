@@ -1,15 +1,12 @@
 -- quality_failures: one row per received row and expectation it fails, while the row is current.
 -- sorted by: agency, feed, expectation, source_file, row_number
+-- column load_id: Load in which it was found
 -- column column: Column that fails
 -- column state: new (began with the feed's last news) or still (failing for longer)
 -- column waived_until: Waived, by a person, up to and including this day; not counted as open
 -- column expected_by: Promised to be put right at its source by this day
 -- column address_protected: The row is about somebody whose address is restricted, or holds such an address
 WITH failures AS (
-    SELECT * FROM quality_failure
-),
-
-spells AS (
     SELECT * FROM failing_spell WHERE ended_load_id IS NULL
 ),
 
@@ -34,7 +31,7 @@ protected_tokens AS (
 )
 
 SELECT
-    failures.load_id,
+    coalesce(failures.sent_again_load_id, failures.failing_since) AS load_id,
     failures.agency,
     failures.feed,
     failures.table_name,
@@ -47,9 +44,9 @@ SELECT
     failures.value,
     failures.hint,
     failures.raw_row_id,
-    spells.row_key,
-    spells.failing_since,
-    spells.state,
+    failures.row_key,
+    failures.failing_since,
+    failures.state,
     greatest(treated.waived_until, standards.waived_until) AS waived_until,
     coalesce(treated.expected_by, standards.promised_by) AS expected_by,
     failures.raw_row_id IN (SELECT raw_row_id FROM protected_rows)
@@ -63,12 +60,6 @@ SELECT
     OR coalesce(replace(upper(failures.value), ' ', '') IN (SELECT token FROM protected_tokens), false)
         AS address_protected
 FROM failures
-LEFT JOIN spells
-    ON
-        failures.agency = spells.agency
-        AND failures.feed = spells.feed
-        AND failures.expectation = spells.expectation
-        AND failures.raw_row_id = spells.raw_row_id
 LEFT JOIN treated
     ON
         failures.agency = treated.agency
