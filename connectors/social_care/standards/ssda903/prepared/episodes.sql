@@ -24,4 +24,4 @@ SELECT
     lead(e.raw_row_id) OVER in_order AS next_row
 FROM {this_episodes} AS e
 LEFT JOIN {header} AS h ON e.child = h.child
-WINDOW in_order AS (PARTITION BY e.child ORDER BY e.decom NULLS LAST, e.dec NULLS LAST, e.row_number)
+WINDOW in_order AS (PARTITION BY e.child ORDER BY e.decom NULLS LAST, CASE WHEN e.decom IS NOT NULL THEN e.dec END NULLS LAST, e.row_number)
