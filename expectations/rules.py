@@ -19,7 +19,7 @@ from connectors.contract import Column, Feed, Kind, Period, Rule, Table, read_as
 from connectors.rulebooks import book_year, in_words, rule_books
 from expectations.suite import Standard
 from warehouse.quoting import literal, quoted
-from warehouse.schema import RAW_COLUMNS, Sensitivity
+from warehouse.schema import PLACE_OF_RECORD, RAW_COLUMNS, Sensitivity
 
 if TYPE_CHECKING:
     import duckdb
@@ -276,17 +276,14 @@ class Workings:
         )
         return (
             f"(SELECT quarantine_id AS raw_row_id, quarantine_id AS row_key, load_id, {NEWEST} AS load_seq, file_id, row_number, "
-            f"readable, {columns} "
+            f"readable, {columns}, CASE WHEN readable THEN content ->> '$.{quoted(PLACE_OF_RECORD)}' END AS of_record "
             "FROM (SELECT *, json_valid(content) AS readable FROM quarantine) "
             f"WHERE agency = {literal(self.feed.agency)} AND feed = {literal(self.feed.name)} AND table_name = {literal(table.name)} "
             "AND released_load_id IS NULL)"
         )
 
     def _held_of_delivery(self, table: Table, *, last_year: bool) -> str:
-        """Those of its newest files. One that does not say whose it is, is nobody else's.
-
-        Parts of one element of XML are one child's, but several nameless children cannot be told apart: of those none is seen.
-        """
+        """Those of its newest files. One that does not say whose it is, is nobody else's; parts of one record of XML are one child's."""
         assert self.period is not None and table.owner is not None
         scope = self.period.before if last_year else self.period.scope
         owner = quoted(table.owner.lower())
@@ -295,15 +292,8 @@ class Workings:
             f"WHERE agency = {literal(self.feed.agency)} AND feed = {literal(self.feed.name)} AND scope = {literal(scope)} "
             "AND received_file.status IN ('landed', 'unchanged') QUALIFY dense_rank() OVER (ORDER BY load_seq DESC) = 1)"
         )
-        nobody, alone = f"'{_NOBODY}' || upper(left(md5(raw_row_id), 12))", "true"
-        if self.feed.format == "xml":
-            home = next(each for each in self.feed.tables if each.key == (table.owner,))
-            nobody = f"'{_NOBODY}'"
-            alone = f"(SELECT count(*) FROM {self.held_rows(home)} WHERE tidy({owner}) IS NULL AND {of_delivery}) = 1"
-        return (
-            f"(SELECT * REPLACE (coalesce(tidy({owner}), {nobody}) AS {owner}) FROM {self.held_rows(table)} "
-            f"WHERE {of_delivery} AND (tidy({owner}) IS NOT NULL OR {alone}))"
-        )
+        nobody = f"'{_NOBODY}' || upper(left(md5(coalesce(file_id || '/' || of_record, raw_row_id)), 12))"
+        return f"(SELECT * REPLACE (coalesce(tidy({owner}), {nobody}) AS {owner}) FROM {self.held_rows(table)} WHERE {of_delivery})"
 
     def held_print(self, table: str) -> str:
         """A fingerprint of the rows held back that rules see; empty where they see none."""

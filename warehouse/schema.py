@@ -15,6 +15,8 @@ from pathlib import Path
 
 # The published words for what happened: event_type, usual_agency, polarity (concern, protective or neutral), meaning.
 TAXONOMY_PATH = Path(__file__).with_name("taxonomy.csv")
+# In the content of a row that is held back: which record of its document it is part of, where that does not say who it is.
+PLACE_OF_RECORD = "@record"
 
 
 class Sensitivity(StrEnum):

@@ -9,7 +9,8 @@ from typing import Any
 from lxml import etree
 
 from connectors.contract import Column, Feed, Kind, Table
-from connectors.readers.received import Parsed, ReadableFile, RowWriter, UnreadableFile
+from connectors.readers.received import Parsed, ReadableFile, RowWriter, UnreadableFile, columns_of
+from warehouse.schema import PLACE_OF_RECORD
 
 _NONE: dict[str, Any] = {}
 _BLANK_BEFORE = 64
@@ -28,18 +29,21 @@ def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
     key = [_Place(feed.tables[0].column(name)) for name in feed.tables[0].key]
     numbered = any(place.is_number for places in columns.values() for place in places)
     counted: dict[tuple[str | None, ...], dict[str, int]] = {}
-    for element in _records(file, record, header_paths, header):
+    for place, element in enumerate(_records(file, record, header_paths, header), 1):
         inside = _Inside(element)
+        nameless = not all(inside.value(element, part, header) for part in key)
         if numbered:
             # A document may tell of one child in two records: the second and its parts are counted on from the first.
-            of_key = counted.setdefault(tuple(inside.value(element, place, header) for place in key), {})
+            of_key = counted.setdefault(tuple(inside.value(element, part, header) for part in key), {})
             inside.number(of_key, elements)
         for table in feed.tables:
             name = table.element or table.name
             for row in [element] if name == record else inside.named.get(name, ()):
                 numbers[table.name] += 1
-                values = [inside.value(row, place, header) for place in columns[table.name]]
-                writers[table.name].add(numbers[table.name], values, inside.unused(row, known[table.name], elements))
+                values = [inside.value(row, column, header) for column in columns[table.name]]
+                unused = inside.unused(row, known[table.name], elements)
+                content = _with_its_place(place, table, values, unused) if nameless else None
+                writers[table.name].add(numbers[table.name], values, unused, content=content)
     return [writer.parsed() for writer in writers.values()]
 
 
@@ -190,6 +194,16 @@ class _Inside:
             if name not in known and not any(_localname(inner) in rows for inner in child.iter(etree.Element))
         }
         return json.dumps(unknown, ensure_ascii=False) if unknown else None
+
+
+def _with_its_place(place: int, table: Table, values: list[str | None], unused: str | None) -> str:
+    """A row that will be held back, as landing writes it, and which record of the document it is part of: it does not say whose it is."""
+    return json.dumps(
+        dict(zip(columns_of(table), values, strict=True))
+        | ({"extra": json.loads(unused)} if unused else {})
+        | {PLACE_OF_RECORD: place},
+        ensure_ascii=False,
+    )
 
 
 def _localname(element: Any) -> str:

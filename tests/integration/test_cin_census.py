@@ -199,6 +199,29 @@ def test_no_rule_breaks_without_a_year(running: Callable[[], Any]) -> None:
     assert found["cin.8935"]["status"] == "not_run"
 
 
+def test_children_without_an_identifier_are_told_apart_by_their_place(toy: Callable[..., Any]) -> None:
+    deployment = toy(of_year("2025/26"))
+    day, later, closed = "2025-05-06", "2025-06-03", "<CINclosureDate>2025-07-01</CINclosureDate>"
+    nameless = (
+        child("", episode(day), episode(later)),
+        child("", episode(day)),
+        child("", episode(day, closed, nfa="true")),
+    )
+    deployment.send("cin.xml", census(child("C1", episode(day)), *nameless))
+    deployment.night()
+    found = deployment.rows(
+        "SELECT expectation[5:] AS rule, table_name AS of, row_number AS row FROM quality_spell "
+        "WHERE ended_load_id IS NULL AND list_contains(['cin.8500', 'cin.8815', 'cin.4180', 'cin.8805'], expectation) ORDER BY ALL"
+    )
+    assert [(row["rule"], row["of"], row["row"]) for row in found] == [
+        *[("4180", "child", row) for row in (1, 2, 3, 4)],
+        *[("8500", "child", row) for row in (2, 3, 4)],
+        ("8805", "cin_details", 5),
+        # Two open episodes of one child; the one of the next is no third.
+        *[("8815", "cin_details", row) for row in (2, 3)],
+    ]
+
+
 def test_an_event_stays_itself_when_parts_are_sent_in_another_order(running: Callable[[], Any]) -> None:
     deployment = running()
     first, second = episode("2025-05-06", ASSESSED), episode("2025-09-01")
