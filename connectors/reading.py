@@ -7,10 +7,11 @@ as received is always kept beside it; an unmapped code is flagged, never coerced
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from warehouse.quoting import literal
+from warehouse.quoting import literal, quoted
 
 _HERE = Path(__file__).parent
 
@@ -34,3 +35,15 @@ def definitions() -> tuple[str, ...]:
     )
     macros = (_HERE / "reading.sql").read_text(encoding="utf-8").replace("{no_break_space}", "\N{NO-BREAK SPACE}")
     return (macros, *as_values)
+
+
+def tidied(rows: str, texts: Mapping[str, str], *, beside: str, in_capitals: bool = False) -> str:
+    """A SELECT of rows with their texts (name → column) without surrounding space, blank being nothing, and of what stands beside them.
+
+    DuckDB plans each mention of a macro anew, which in a small file costs more than the reading: all texts are one mention.
+    """
+    columns = ", ".join(quoted(column) for column in texts.values())
+    told = ("upper(told[{}])" if in_capitals else "told[{}]").format
+    named = [f"{told(place)} AS {quoted(name)}" for place, name in enumerate(texts, start=1)]
+    each = f"SELECT {beside}, tidy_each([{columns}]::VARCHAR[]) AS told FROM {rows}"
+    return f"SELECT {', '.join([beside, *named])} FROM ({each})"

@@ -4,9 +4,11 @@
 -- Text without surrounding space; blank is nothing. In few words: nearly every other macro begins here, and DuckDB plans each mention of
 -- it anew, which in a small file costs more than the reading. {no_break_space}: DuckDB has no escape for it, and chr(160) is such a word.
 CREATE OR REPLACE MACRO tidy(t) AS nullif(trim(t, E' \t\n\r{no_break_space}'), '');
--- The same for a whole column that is only looked at: seeing that there is nothing to trim is a third less work than trimming it.
-CREATE OR REPLACE MACRO tidy_column(t) AS
-    CASE WHEN t <> '' THEN CASE WHEN regexp_matches(t, '^\s|\s$|\x{A0}') THEN tidy(t) ELSE t END END;
+-- The same for several texts at once, which are planned as one (reading.tidied). To see that there is nothing to trim is a fifth of the
+-- work of trimming.
+CREATE OR REPLACE MACRO tidy_each(texts) AS list_transform(texts, lambda t: CASE WHEN t <> '' THEN
+    CASE WHEN t < '!' OR suffix(t, ' ') OR suffix(t, E'\t') OR suffix(t, E'\n') OR suffix(t, E'\r') OR contains(t, '{no_break_space}')
+    THEN tidy(t) ELSE t END END);
 
 -- What a form says in words. Exports write a sign where a field is empty; a name may be Null, so names are not read by this.
 CREATE OR REPLACE MACRO told(t) AS

@@ -15,6 +15,7 @@ from hashlib import md5
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from connectors import reading
 from connectors.contract import Column, Feed, Kind, Period, Rule, Table, read_as
 from connectors.rulebooks import book_year, in_words, rule_books
 from expectations.suite import Standard
@@ -239,7 +240,7 @@ class Workings:
 
     def _typed(self, table: Table, *, last_year: bool) -> str:
         """A table with its columns read: text tidied once, dates worked out from that, and then held to what can be a date."""
-        columns = [_Reading.of(column, in_capitals=self.feed.any_case) for column in table.columns]
+        columns = [_Reading.of(column) for column in table.columns]
         rows = (
             f"{self._raw(table.name)} AS r WHERE {self._delivery(table.name, last_year=last_year)}"
             if table.name in self._present
@@ -251,9 +252,11 @@ class Workings:
                 f"(SELECT {', '.join(names)} FROM {rows} UNION ALL "
                 f"SELECT {', '.join(names)} FROM {self._held_of_delivery(table, last_year=last_year)})"
             )
-        for pass_over in zip(*((each.tidied, each.worked_out, each.read) for each in columns), strict=True):
-            rows = f"(SELECT raw_row_id, row_number, {', '.join(pass_over)} FROM {rows})"
-        return f"SELECT * FROM {rows}"
+        texts = {each.tidied: column.name.lower() for each, column in zip(columns, table.columns, strict=True)}
+        read = reading.tidied(rows, texts, beside="raw_row_id, row_number", in_capitals=self.feed.any_case)
+        for pass_over in zip(*((each.worked_out, each.read) for each in columns), strict=True):
+            read = f"SELECT raw_row_id, row_number, {', '.join(pass_over)} FROM ({read})"
+        return read
 
     def _delivery(self, table: str, *, last_year: bool) -> str:
         """The rows of one delivery as it came: those in force, and those beaten by another row of their own file."""
@@ -350,7 +353,8 @@ def nothing(table: Table) -> str:
 
 @dataclass(frozen=True)
 class _Reading:
-    """A column as its kind, and as text beside it where reading can fail: what each of three passes over the rows selects.
+    """A column as its kind, and as text beside it where reading can fail: the name of the tidied text, and what each of two more passes
+    over the rows selects.
 
     DuckDB works an expression out anew at each mention of it; what an inner SELECT gives it does not.
     """
@@ -360,10 +364,10 @@ class _Reading:
     read: str
 
     @classmethod
-    def of(cls, column: Column, *, in_capitals: bool) -> _Reading:
+    def of(cls, column: Column) -> _Reading:
         name = quoted(column.name.lower())
-        text = quoted(column.name.lower() + "_text")
-        tidied = f"upper(tidy_column({name}))" if in_capitals else f"tidy_column({name})"
+        as_text = column.name.lower() + "_text"
+        text = quoted(as_text)
         formats = "[" + ", ".join(literal(each) for each in read_as(column.formats)) + "]"
         value = f"{name}, {text}"
         match column.kind:
@@ -381,5 +385,5 @@ class _Reading:
             case Kind.NUMBER:
                 worked_out = f"try_cast({text} AS DOUBLE) AS {name}, {text}"
             case _:
-                return cls(f"{tidied} AS {name}", name, name)
-        return cls(f"{tidied} AS {text}", worked_out, value)
+                return cls(column.name.lower(), name, name)
+        return cls(as_text, worked_out, value)

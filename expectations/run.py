@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from connectors import reading
 from connectors.contract import Feed, Table
 from expectations import between, gx_duckdb, history, volume
 from expectations.harm import harm_of
@@ -305,11 +306,11 @@ def _values(feed: Feed, tasks: Sequence[_Task], *, many: bool) -> str:
 
     Of many rows, those that hold at sight are left out: to tidy every text is half the work of judging it.
     """
-    columns = sorted({str(task.standard.column) for task in tasks})
-    tidied = ", ".join(f"tidy_column({quoted(column)}) AS {quoted('value of ' + column)}" for column in columns)
+    texts = {f"value of {column}": column for column in sorted({str(task.standard.column) for task in tasks})}
     doubtful = (f"NOT ({task.standard.at_sight.replace(VALUE, quoted(str(task.standard.column)))})" for task in tasks)
     rows = _window(tasks[0].since) + (f" AND ({' OR '.join(doubtful)})" if many else "")
-    return f"(SELECT raw_row_id, {tidied} FROM {_raw(feed, tasks[0].standard.table)} WHERE {rows}) AS judged"
+    rows = f"{_raw(feed, tasks[0].standard.table)} WHERE {rows}"
+    return f"({reading.tidied(rows, texts, beside='raw_row_id')}) AS judged"
 
 
 def _condition(standard: Standard) -> str:
@@ -397,8 +398,7 @@ def _keep_rows_found(
         ),
         f AS (
             SELECT found.* EXCLUDE (hint), coalesce(found.hint, asked.hint) AS hint, asked.severity,
-                   if(held IS NULL, [], asked.columns) AS columns,
-                   pointed_at.* EXCLUDE (raw_row_id, held), list_select(held, asked.places) AS held
+                   if(held IS NULL, [], asked.columns) AS columns, asked.places, pointed_at.* EXCLUDE (raw_row_id)
             FROM found
             JOIN pointed_at ON pointed_at.raw_row_id = found.raw_row_id
             JOIN {SCHEMA}.asked ON asked.expectation = found.expectation AND asked.table_name = pointed_at.table_name
@@ -407,9 +407,8 @@ def _keep_rows_found(
         SELECT $agency AS agency, $feed AS feed, f.table_name, f.expectation, f.row_key, f.severity, f.raw_row_id,
                n.name AS source_file, f.row_number, f.local_id,
                coalesce(f.column_name, nullif(array_to_string(f.columns, ', '), '')) AS column_name,
-               coalesce(f.value, CASE WHEN len(f.held) = 1 THEN f.held[1].value
-                                      ELSE nullif(array_to_string(list_transform(f.held, lambda each: each.said), ', '), '') END)
-               AS value,
+               coalesce(f.value, CASE WHEN len(f.columns) = 1 THEN f.held[f.places[1]] ELSE nullif(array_to_string(list_transform(
+                   f.columns, lambda name, place: name || ' ' || coalesce(f.held[f.places[place]], '(blank)')), ', '), '') END) AS value,
                f.hint
         FROM f
         LEFT JOIN (SELECT load_id, file_id, min(name) AS name FROM received_file WHERE agency = $agency AND feed = $feed
@@ -436,18 +435,12 @@ def _landed_rows(feed: Feed, table: Table) -> str:
 
 
 def _rows_to_point_at(table: Table, spoken_of: Sequence[str], rows: str) -> str:
-    """Rows a rule found, by where they came from; `held` is what they hold, in words too."""
-    tidied = ", ".join(f"tidy_column({quoted(name.lower())}) AS {quoted('value of ' + name)}" for name in spoken_of)
-    held = ", ".join(
-        f"{{'value': {value}, 'said': {literal(name + ' ')} || coalesce({value}, '(blank)')}}"
-        for name, value in ((name, quoted("value of " + name)) for name in spoken_of)
-    )
+    """Rows a rule found, by where they came from; `held` is what they hold in the columns that are spoken of."""
+    held = ", ".join(quoted(name.lower()) for name in spoken_of)
     return f"""
-        SELECT raw_row_id, row_key, {literal(table.name)} AS table_name, load_id, load_seq, file_id, row_number, local_id,
-               [{held}]::STRUCT(value VARCHAR, said VARCHAR)[] AS held
-        FROM (SELECT raw_row_id, row_key, load_id, load_seq, file_id, row_number, {_local_id(table)} AS local_id
-              {", " if tidied else ""}{tidied}
-              FROM {rows} WHERE raw_row_id IN (SELECT raw_row_id FROM named))
+        SELECT raw_row_id, row_key, {literal(table.name)} AS table_name, load_id, load_seq, file_id, row_number,
+               {_local_id(table)} AS local_id, tidy_each([{held}]::VARCHAR[]) AS held
+        FROM {rows} WHERE raw_row_id IN (SELECT raw_row_id FROM named)
     """
 
 
