@@ -8,7 +8,7 @@ CHILDREN ?= 2000
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup nightly test slow field check fix dev console pictures bench docs lock clean
+.PHONY: help setup nightly test slow field check fix dev console notebook pictures bench docs lock clean
 
 help: ## lists the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,9 @@ dev: setup ## Dagster's pages on http://127.0.0.1:3000 (data team only)
 console: setup ## the web application on http://127.0.0.1:8000
 	@$(TESSERA) console
 
+notebook: setup ## the analysts' pictures on http://127.0.0.1:2718, as a notebook (marimo)
+	@$(BIN)/marimo edit notebooks/standard_pictures.py --host 127.0.0.1 --skip-update-check
+
 pictures: setup ## takes the README's pictures of the console, from the last night
 	@$(BIN)/python -m tests.console.pictures
 
@@ -64,7 +67,7 @@ docs: setup ## writes the generated pages of docs/
 	@$(BIN)/tessera docs
 
 lock: setup ## resolves requirements.lock anew
-	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra remote --universal --generate-hashes --no-emit-index-url \
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra notebook --extra remote --universal --generate-hashes --no-emit-index-url \
 		--no-header --no-strip-extras --quiet --output-file requirements.lock
 
 clean: ## removes what a night made (not .venv)

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
-EXTRAS = ("dev", "remote")
+EXTRAS = ("dev", "notebook", "remote")
 
 _ENTRY = re.compile(r"^(?P<requirement>\S+==[^\\]+?)\s*(?P<hashes>(--hash=\S+\s*)*)$")
 

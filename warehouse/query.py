@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import duckdb
 
@@ -26,6 +26,9 @@ from warehouse import engine, publish
 from warehouse.access_log import AccessLog
 from warehouse.keys import Keys
 from warehouse.quoting import literal
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMATS = ("table", "csv", "json", "parquet")
 
@@ -192,6 +195,16 @@ def rows(
     return [dict(zip(names, row, strict=True)) for row in found]
 
 
+def frame(con: duckdb.DuckDBPyConnection, sql: str, parameters: Any = None, shown: Shown | None = None) -> pd.DataFrame:
+    """An answer as a pandas frame, on a connection made by open_mart(). `shown` learns whom it names."""
+    relation = ask(con, sql, parameters)
+    with _no_values_in_errors():
+        found = relation.df()
+    if shown is not None and len(found):
+        _notice(shown, len(found), [_values(found.iloc[:, place]) for place in _naming(relation)])
+    return found
+
+
 def ask(con: duckdb.DuckDBPyConnection, sql: str, parameters: Any = None) -> duckdb.DuckDBPyRelation:
     """The answer to one SELECT on a connection made by open_mart()."""
     with _no_values_in_errors():
@@ -356,6 +369,11 @@ def _each(relation: duckdb.DuckDBPyRelation, shown: Shown | None = None) -> Iter
 
 def _naming(relation: duckdb.DuckDBPyRelation) -> list[int]:
     return [place for place, name in enumerate(relation.columns) if _NAMES_SOMEBODY.search(name)]
+
+
+def _values(column: pd.Series) -> list[Any]:
+    """Of a frame's column, which holds lists as arrays."""
+    return [value.tolist() if hasattr(value, "tolist") else value for value in column]
 
 
 def _notice(shown: Shown, rows: int, columns: list[list[Any]]) -> None:

@@ -17,8 +17,9 @@ import filelock
 import pytest
 
 from pipelines.cli import main
+from pipelines.mart import Mart
 from pipelines.night import NightLocked, locked
-from pipelines.settings import load_settings
+from pipelines.settings import SettingsError, load_settings
 from synthetic.world import make_world
 from warehouse import query
 from warehouse.access_log import AccessLog
@@ -143,6 +144,22 @@ def test_the_picture_of_a_child_needs_a_purpose_and_is_logged(copied: Path) -> N
     refused = tessera(copied, "child", child["person_id"], "--purpose", " ")
     assert refused.returncode != 0
     assert "--purpose" in refused.stderr and child["given_names"] not in refused.stdout
+
+
+def test_python_asks_as_the_command_line_does(copied: Path) -> None:
+    asked = "SELECT person_id, agencies FROM children WHERE sex = $sex ORDER BY ALL"
+    with Mart("analyst", purpose="annual report", who="ayo", config=copied / "tessera.yaml") as mart:
+        found = mart.ask(asked, {"sex": "F"})
+        assert len(found) > 3 and list(found.columns) == ["person_id", "agencies"]
+        with pytest.raises(query.QueryError, match="reaches the mart alone"):
+            mart.ask("SELECT * FROM read_text('tessera.yaml')")
+    settings = load_settings(copied / "tessera.yaml", {**os.environ, "NIGHT": "night1"})
+    log = AccessLog(Store(settings.decisions_url), load_keys(settings.keys_path, {}))
+    looks = [look for look in log.looks(["analyst"]) if look.who == "ayo"]
+    assert [(look.purpose, look.rows) for look in looks] == [("annual report", len(found)), ("annual report", 0)]
+    assert looks[0].shown == set(found.person_id) and "{'sex': 'F'}" in looks[0].question
+    with pytest.raises(SettingsError, match="no role boss"):
+        Mart("boss", purpose="annual report", config=copied / "tessera.yaml")
 
 
 @pytest.mark.slow
