@@ -253,7 +253,14 @@ class Workings:
                 f"SELECT {', '.join(names)} FROM {self._held_of_delivery(table, last_year=last_year)})"
             )
         texts = {each.tidied: column.name.lower() for each, column in zip(columns, table.columns, strict=True)}
-        read = reading.tidied(rows, texts, beside="raw_row_id, row_number", in_capitals=self.feed.any_case)
+        read = reading.tidied(
+            rows,
+            texts,
+            beside="raw_row_id, row_number",
+            in_capitals=self.feed.any_case,
+            # Programs that write tables put a word where a field is empty; a document leaves the element out.
+            exported=self.feed.format == "csv",
+        )
         for pass_over in zip(*((each.worked_out, each.read) for each in columns), strict=True):
             read = f"SELECT raw_row_id, row_number, {', '.join(pass_over)} FROM ({read})"
         return read
