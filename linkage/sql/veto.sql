@@ -45,37 +45,37 @@ SELECT component, one, other FROM side_by_side ANTI JOIN reconciled USING (one, 
 -- step: veto: pairs of one component that must not end up in one person. `lasting` ones hold against numbers too, `soft` ones do not
 CREATE TABLE veto AS
 WITH side AS MATERIALIZED (
-    SELECT component, p.rid, source, notice, stated_role, role, unborn, birth, nhs, upn, v.rid IS NOT NULL AS verified,
-           d.rid IS NOT NULL AS attested
+    SELECT component, p.rid, source, notice, stated_role, role, unborn, birth, nhs, CASE WHEN len(upn) = 1 THEN upn[1] END AS pupil,
+           v.rid IS NOT NULL AS verified, d.rid IS NOT NULL AS attested
     FROM member JOIN (SELECT rid, source, notice, stated_role, role, unborn, birth, nhs, upn FROM person) p USING (rid)
     LEFT JOIN verified v USING (rid) LEFT JOIN dated d USING (rid)
 ),
--- Only pairs that differ in something that could speak against them: most records of one child do not.
+-- Only pairs that differ in something that could speak against them: most records of one child do not. Where one side has no pupil
+-- number, or several, `one` and `other` are the same and no two numbers.
 pairs AS MATERIALIZED (
-    SELECT x.component, x.rid AS a, y.rid AS b FROM side x JOIN side y ON x.component = y.component AND x.rid < y.rid
+    SELECT x.component, x.rid AS a, y.rid AS b, x.birth AS birth_l, y.birth AS birth_r, x.attested AS attested_l, y.attested AS attested_r,
+           x.verified AND y.verified AS both_verified, least(x.pupil, y.pupil) AS one, greatest(x.pupil, y.pupil) AS other
+    FROM side x JOIN side y ON x.component = y.component AND x.rid < y.rid
     WHERE x.source = y.source OR x.notice = y.notice OR x.stated_role <> y.stated_role OR x.role <> y.role OR x.unborn OR y.unborn
-       OR x.birth <> y.birth OR (x.verified AND y.verified AND x.nhs <> y.nhs) OR x.upn <> y.upn
-    UNION
-    SELECT x.component, d.a, d.b FROM decision_pair d JOIN member x ON x.rid = d.a JOIN member y ON y.rid = d.b AND y.component = x.component
+       OR x.birth <> y.birth OR (x.verified AND y.verified AND x.nhs <> y.nhs) OR x.pupil <> y.pupil
+       OR (x.rid, y.rid) IN (SELECT (a, b) FROM decision_pair)
 ),
 -- What other tables say of a pair, before anything of its two records is compared: see the step person.
 told AS MATERIALIZED (
     SELECT p.component, p.a, p.b, coalesce(j.tier <= 3, false) OR k.a IS NOT NULL AS joined, d.kind AS decided, bt.a IS NOT NULL AS birth_between,
-           l.verified AND r.verified AS both_verified, u.one IS NOT NULL AS side_by_side,
+           both_verified, u.one IS NOT NULL AS side_by_side,
            -- Its twin copy in another feed says the same date: that was weighed already.
-           wl.rid IS NOT NULL OR wr.rid IS NOT NULL AS birth_weighed, l.attested AS attested_l, r.attested AS attested_r
+           wl.rid IS NOT NULL OR wr.rid IS NOT NULL AS birth_weighed, attested_l, attested_r
     FROM pairs p
-    JOIN (SELECT rid, birth, verified, attested, CASE WHEN len(upn) = 1 THEN upn[1] END AS pupil FROM side) l ON l.rid = p.a
-    JOIN (SELECT rid, birth, verified, attested, CASE WHEN len(upn) = 1 THEN upn[1] END AS pupil FROM side) r ON r.rid = p.b
     LEFT JOIN judged j ON j.a = p.a AND j.b = p.b
     LEFT JOIN two_keys k ON k.a = p.a AND k.b = p.b
-    LEFT JOIN weighed wl ON wl.rid = p.a AND wl.birth = r.birth
-    LEFT JOIN weighed wr ON wr.rid = p.b AND wr.birth = l.birth
+    LEFT JOIN weighed wl ON wl.rid = p.a AND wl.birth = p.birth_r
+    LEFT JOIN weighed wr ON wr.rid = p.b AND wr.birth = p.birth_l
     LEFT JOIN between bt ON bt.a = p.a AND bt.b = p.b
-    LEFT JOIN pupil_number u ON u.component = p.component AND u.one = least(l.pupil, r.pupil) AND u.other = greatest(l.pupil, r.pupil)
-        AND l.pupil IS NOT NULL AND r.pupil IS NOT NULL
+    LEFT JOIN pupil_number u ON u.component = p.component AND u.one = p.one AND u.other = p.other
     LEFT JOIN decision_pair d ON d.a = p.a AND d.b = p.b
 ),
+looked_at AS MATERIALIZED (SELECT * FROM person WHERE rid IN (SELECT unnest([a, b]) FROM pairs)),
 seen AS MATERIALIZED (
     SELECT t.component, t.a, t.b, t.joined, t.decided, t.birth_between, t.birth_weighed,
            l.notice = r.notice AS same_notice, l.source = r.source AS same_source,
@@ -98,7 +98,7 @@ seen AS MATERIALIZED (
                      AND (NOT l.birth_doubtful OR t.attested_l) AND (NOT r.birth_doubtful OR t.attested_r)
                 THEN damerau_levenshtein(l.birth_text, r.birth_text) > 1 ELSE false END AS birth_differs,
            l.past = r.past AND year(l.birth) - year(r.birth) NOT BETWEEN -1 AND 1 AS years_differ
-    FROM told t JOIN person l ON l.rid = t.a JOIN person r ON r.rid = t.b
+    FROM told t JOIN looked_at l ON l.rid = t.a JOIN looked_at r ON r.rid = t.b
 )
 SELECT component, a, b,
        CASE WHEN decided IN ('cannot_link', 'seal') THEN 'decision'
