@@ -354,7 +354,10 @@ def _read(cursor: duckdb.DuckDBPyConnection, model: Model, *, common: bool) -> N
     parts = [f"tf_{column}" for column in model.frequent()]
     for name, kind in ((row[0], row[1]) for row in cursor.execute("DESCRIBE person").fetchall()):
         if name != "rid":
-            parts.append(f"list_sort({name})" if kind.endswith("[]") else name)
+            # Sorting a list costs as much as all the rest, and most hold one value or none.
+            parts.append(
+                f"CASE WHEN len({name}) > 1 THEN list_sort({name}) ELSE {name} END" if kind.endswith("[]") else name
+            )
     cursor.execute(f"""
         CREATE TABLE reading AS
         WITH homes AS (SELECT rid, bit_xor(hash(postcode, current)) AS homes FROM home GROUP BY rid),

@@ -86,14 +86,15 @@ def _macros(cursor: duckdb.DuckDBPyConnection) -> None:
     cursor.execute("CREATE MACRO compact(x) AS replace(replace(replace(upper(x), ' ', ''), '-', ''), '.', '')")
     # The common model holds identifiers without spaces already; this costs little and forgives.
     cursor.execute("CREATE MACRO spaceless(x) AS replace(upper(x), ' ', '')")
-    # Digits are taken from the number: picking letters out of text costs ten times as much.
+    # Digits are taken from the number `n` that is read from the text `x` once: picking letters out of text costs ten times as much, and a
+    # macro works out what it is given at every mention.
     weighted = " + ".join(f"(n // {10**i}) % 10 * {i + 1}" for i in range(1, 10))
     cursor.execute(f"""
         CREATE MACRO nhs_digits_ok(n) AS n NOT IN (123456789, 1234567890, 9876543210) AND n % 1111111111 <> 0
             AND (11 - ({weighted}) % 11) % 11 = n % 10
     """)
     cursor.execute(
-        "CREATE MACRO nhs_ok(x) AS regexp_full_match(x, '[0-9]{10}') AND coalesce(nhs_digits_ok(TRY_CAST(x AS BIGINT)), false)"
+        "CREATE MACRO nhs_ok(x, n) AS regexp_full_match(x, '[0-9]{10}') AND coalesce(nhs_digits_ok(n), false)"
     )
     weighted = " + ".join(f"(n // {10 ** (12 - i)}) % 10 * {i}" for i in range(2, 13))
     cursor.execute(f"""
@@ -102,8 +103,8 @@ def _macros(cursor: duckdb.DuckDBPyConnection) -> None:
             AS BIGINT), 1)
     """)
     cursor.execute("""
-        CREATE MACRO upn_ok(x) AS regexp_full_match(x, '[A-HJ-NP-RT-Z][0-9]{11}[0-9A-HJ-NP-RT-Z]')
-            AND coalesce(upn_letter(TRY_CAST(substr(x, 2, 11) AS BIGINT), right(x, 1)) = left(x, 1), false)
+        CREATE MACRO upn_ok(x, n) AS regexp_full_match(x, '[A-HJ-NP-RT-Z][0-9]{11}[0-9A-HJ-NP-RT-Z]')
+            AND coalesce(upn_letter(n, right(x, 1)) = left(x, 1), false)
     """)
 
 
@@ -153,7 +154,7 @@ def prepare(
     records: int | None = None,
     common: bool = False,
 ) -> int:
-    """Fills the scratch tables up to `person` and `name_token`; gives the number of records.
+    """Fills the scratch tables up to `person`, `name_token` and, of each record, `record`; gives the number of records.
 
     `common` says that the tables of COMMON_STEPS and `crowded_elsewhere` are there, because the views show only a part of `records`.
     """
@@ -179,8 +180,9 @@ def prepare(
     for name, sql in sql_steps("prepare.sql"):
         if not (common and name in COMMON_STEPS):
             cursor.execute(_placed(sql, settings, records))
+    # What the sources wrote has been read; its memory is for the comparisons.
+    cursor.execute("DROP VIEW record; DROP TABLE record_row; ALTER TABLE record_number RENAME TO record")
     for table in (
-        "record_number",
         "name_claim",
         "given_reading",
         "family_reading",
@@ -280,7 +282,7 @@ _CROSSED = """
     WITH told AS (
         SELECT agency || '.' || feed AS name, split_part(lower(strip_accents(trim(given_names))), ' ', 1) AS given,
                lower(strip_accents(trim(family_name))) AS family
-        FROM person_record WHERE superseded_at IS NULL AND given_names <> '' AND family_name <> '' AND hash(record_id) % ? = 0
+        FROM person_record WHERE superseded_at IS NULL AND given_names <> '' AND family_name <> '' AND hash(record_id) % ?::UBIGINT = 0
     ),
     here AS (
         SELECT name, word, sum(is_given) AS givens, sum(1 - is_given) AS families FROM (

@@ -176,12 +176,13 @@ judged AS MATERIALIZED (
            CASE WHEN scheme IN (SELECT scheme FROM definitional_scheme) THEN 'definitional'
                 WHEN status IN ('invalid', 'temporary') THEN 'local'
                 WHEN s.space IS NULL THEN 'local'
-                WHEN s.space = 'nhs' AND NOT nhs_ok(value) THEN 'invalid'
+                WHEN s.space = 'nhs' AND NOT nhs_ok(value, nhs_digits) THEN 'invalid'
                 WHEN s.space = 'nhs' AND starts_with(value, '9') AND NOT getvariable('test_numbers') THEN 'invalid'
-                WHEN s.space = 'upn' AND NOT upn_ok(value) THEN 'invalid'
+                WHEN s.space = 'upn' AND NOT upn_ok(value, upn_digits) THEN 'invalid'
                 WHEN s.space = 'upn' AND NOT regexp_matches(value, '[0-9]$') THEN 'local'
                 ELSE 'national' END AS kind
-    FROM (SELECT DISTINCT scheme, value, status FROM claim WHERE length(value) >= 3) LEFT JOIN national_scheme s USING (scheme)
+    FROM (SELECT *, TRY_CAST(value AS BIGINT) AS nhs_digits, TRY_CAST(substr(value, 2, 11) AS BIGINT) AS upn_digits
+          FROM (SELECT DISTINCT scheme, value, status FROM claim WHERE length(value) >= 3)) LEFT JOIN national_scheme s USING (scheme)
 ),
 -- An invalid number with the issuer's name on it is still a local key; a former or mistyped national one is nothing. A number by which
 -- the source keys its people (a UPN in a school's feeds) is, within the agency, that key.
@@ -189,9 +190,9 @@ keyed AS (
     SELECT rid, kind, scheme, number_space, agency, value, status FROM claim JOIN judged USING (scheme, value, status)
     WHERE kind <> 'invalid'
     UNION ALL
-    SELECT rid, 'key', 'key', 'key', claim.agency, value, status FROM claim JOIN judged USING (scheme, value, status)
-        JOIN (SELECT rid, source_person_id FROM record) r USING (rid)
-    WHERE scheme <> 'former_upn' AND kind <> 'definitional' AND value = spaceless(source_person_id)
+    SELECT rid, 'key', 'key', 'key', claim.agency, value, status
+    FROM claim JOIN (SELECT rid, spaceless(source_person_id) AS value FROM record) r USING (rid, value)
+    WHERE scheme <> 'former_upn' AND scheme NOT IN (SELECT scheme FROM definitional_scheme) AND length(value) >= 3
 )
 SELECT rid, kind, space, hash(space, value) AS value, bool_or(verified) AS verified
 FROM (SELECT rid, kind, CASE kind WHEN 'national' THEN number_space ELSE scheme || '@' || agency END AS space, value,
