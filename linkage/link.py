@@ -22,7 +22,7 @@ import pandas as pd
 
 from linkage.components import Numbers, best_first, components
 from linkage.memory import BeyondReachError, Memory
-from linkage.model import LinkageSettings, Model
+from linkage.model import Comparison, LinkageSettings, Model
 from linkage.prepare import Finding, find, find_by_feed, prepare, scratch, sql_steps
 from linkage.reached import contents
 
@@ -323,7 +323,7 @@ def _billionths(bits: float) -> int:
 
 
 def _score(cursor: duckdb.DuckDBPyConnection, model: Model, report: LinkageReport) -> None:
-    """`compared`: Splink's weight for each pair, and each comparison's level by name."""
+    """`scored`: Splink's weight for each pair, and each comparison's level by its code."""
     (report.compared,) = cursor.execute("SELECT count(*) FROM linkage_pair").fetchone() or (0,)
     names = [comparison.name for comparison in model.comparisons]
     if report.compared:
@@ -375,11 +375,6 @@ def _score(cursor: duckdb.DuckDBPyConnection, model: Model, report: LinkageRepor
         cursor.execute(
             f"CREATE TABLE scored AS SELECT rid AS a, rid AS b, 0 AS weight, {empty} FROM person WHERE false"
         )
-    levels = []
-    for comparison in model.comparisons:
-        cases = " ".join(f"WHEN {comparison.code(level.name)} THEN '{level.name}'" for level in comparison.levels)
-        levels.append(f"CASE code_{comparison.name} {cases} END AS {comparison.name}")
-    cursor.execute(f"CREATE VIEW compared AS SELECT *, {', '.join(levels)} FROM scored")
 
 
 def _judge(cursor: duckdb.DuckDBPyConnection, model: Model, memory: Memory) -> None:
@@ -409,12 +404,13 @@ def _judge(cursor: duckdb.DuckDBPyConnection, model: Model, memory: Memory) -> N
         )
         + ")",
         "codes": ", ".join(f"code_{comparison.name}" for comparison in model.comparisons),
+        "levels": ", ".join(f"{_level(comparison)} AS {comparison.name}" for comparison in model.comparisons),
     }
     _run_steps(cursor, "judge.sql", places)
     memory.reach()
     _run_steps(cursor, "settle.sql", places)
     cursor.execute(
-        "DROP TABLE facts; DROP VIEW compared; DROP VIEW compared_side; DROP TABLE IF EXISTS scored; DROP TABLE IF EXISTS linkage_pair"
+        "DROP TABLE facts; DROP VIEW compared_side; DROP TABLE IF EXISTS scored; DROP TABLE IF EXISTS linkage_pair"
     )
     cursor.execute("DROP TABLE number; DROP TABLE number_claim; DROP TABLE shared_number; DROP TABLE trusted")
 
@@ -578,7 +574,7 @@ def _too_many(
         cursor.execute("DELETE FROM edge WHERE tier >= 0 AND a IN (SELECT rid FROM still)")
 
 
-def _words(model: Model, prefix: str = "") -> str:
+def _words(model: Model) -> str:
     """SQL for the comparisons of a pair in words: what speaks for, then what speaks against."""
     parts = {True: [], False: []}  # type: dict[bool, list[str]]
     for comparison in model.comparisons:
@@ -589,20 +585,20 @@ def _words(model: Model, prefix: str = "") -> str:
                 if (level.weight > 0) is speaks_for
             )
             if cases:
-                parts[speaks_for].append(f"CASE {prefix}code_{comparison.name} {cases} END")
+                parts[speaks_for].append(f"CASE code_{comparison.name} {cases} END")
     for_it, against = (f"concat_ws(', ', {', '.join(parts[side])})" for side in (True, False))
     return f"{for_it} || CASE WHEN {against} = '' THEN '' ELSE '; against: ' || {against} END"
 
 
+def _level(comparison: Comparison, before: str = "") -> str:
+    """SQL for the level of a comparison by its name, with something before it."""
+    cases = " ".join(f"WHEN {comparison.code(level.name)} THEN '{before}{level.name}'" for level in comparison.levels)
+    return f"CASE code_{comparison.name} {cases} END"
+
+
 def _levels(model: Model) -> str:
     """SQL for the comparisons of a pair by name, `given:exact family:known`: what a picture of the weights is drawn from."""
-    parts = []
-    for comparison in model.comparisons:
-        cases = " ".join(
-            f"WHEN {comparison.code(level.name)} THEN '{comparison.name}:{level.name}'" for level in comparison.levels
-        )
-        parts.append(f"CASE code_{comparison.name} {cases} END")
-    return f"concat_ws(' ', {', '.join(parts)})"
+    return f"concat_ws(' ', {', '.join(_level(comparison, f'{comparison.name}:') for comparison in model.comparisons)})"
 
 
 def _cases(column: str, words: dict[str, str]) -> str:
@@ -611,8 +607,13 @@ def _cases(column: str, words: dict[str, str]) -> str:
 
 def _results(cursor: duckdb.DuckDBPyConnection, model: Model, records: int) -> None:
     """`cluster_row` and `question_row`: what link() hands on, without a person's value in it."""
-    words, levels = _words(model), _levels(model)
+    codes = ", ".join(f"code_{comparison.name}" for comparison in model.comparisons)
     prior = math.log2(model.prior(records) / (1 - model.prior(records)))
+    # Millions of pairs agree and differ in a few hundred ways: each is put into words once.
+    cursor.execute(f"""
+        CREATE TABLE said AS
+        SELECT *, {_words(model)} AS words, {_levels(model)} AS levels FROM (SELECT DISTINCT {codes} FROM judged)
+    """)
     cursor.execute("""
         CREATE TABLE side AS
         SELECT a AS own, b AS other, fa.cluster = fb.cluster AS together, judged.* FROM judged
@@ -622,12 +623,12 @@ def _results(cursor: duckdb.DuckDBPyConnection, model: Model, records: int) -> N
     """)
     cursor.execute(f"""
         CREATE TABLE best AS
-        SELECT own, other, rule, tier, likelihood, bits, {words} AS words, {levels} AS levels FROM side WHERE together
-        QUALIFY row_number() OVER (PARTITION BY own ORDER BY tier, round(bits, 6) DESC, other) = 1
+        SELECT own, other, rule, tier, likelihood, bits, words, levels FROM side JOIN said USING ({codes})
+        WHERE side.rowid IN (SELECT arg_min(rowid, (tier, -round(bits, 6), other)) FROM side WHERE together GROUP BY own)
     """)
     cursor.execute(f"""
         CREATE TABLE rival AS
-        SELECT own, other, likelihood, bits, {words} AS words, {levels} AS levels FROM side
+        SELECT own, other, likelihood, bits, words, levels FROM side JOIN said USING ({codes})
         WHERE NOT together AND NOT EXISTS (
             SELECT 1 FROM decision_pair d JOIN final x ON x.rid = d.a JOIN final y ON y.rid = d.b JOIN final fo ON fo.rid = own
             JOIN final ft ON ft.rid = other
@@ -704,9 +705,9 @@ def _results(cursor: duckdb.DuckDBPyConnection, model: Model, records: int) -> N
                                        ORDER BY topic <> 'number_conflict', round(bits, 6) DESC, a, b) = 1
         )
         SELECT x.record_id AS record_id_a, y.record_id AS record_id_b, round(likelihood, 6) AS match_probability,
-               {_cases("topic", QUESTIONS)} || ' (' || {words} || ')' AS reason,
-               '{model.version}' AS model, {levels} AS levels, bits, {prior!r} AS prior_bits
-        FROM chosen JOIN record x ON x.rid = chosen.a JOIN record y ON y.rid = chosen.b
+               {_cases("topic", QUESTIONS)} || ' (' || words || ')' AS reason,
+               '{model.version}' AS model, levels, bits, {prior!r} AS prior_bits
+        FROM chosen JOIN said USING ({codes}) JOIN record x ON x.rid = chosen.a JOIN record y ON y.rid = chosen.b
     """)
 
 

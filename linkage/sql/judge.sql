@@ -1,5 +1,6 @@
--- From scored pairs to what a pair is good for. Works on the scratch tables of prepare.py and on `compared`, the scored pairs with each
--- comparison's level by name (link.py). Rules are in order of trust; the reason for each stands beside it.
+-- From scored pairs to what a pair is good for. Works on the scratch tables of prepare.py and on `scored`, the scored pairs; {levels} is each
+-- comparison's level by name (link.py), worked out where it is read: ten texts a pair are dear to keep. Rules are in order of trust; the
+-- reason for each stands beside it.
 
 -- step: shared_number: pairs that share a number, and the strongest kind of it
 CREATE TABLE shared_number AS
@@ -8,7 +9,7 @@ FROM {number} a JOIN {number} b ON a.value = b.value AND a.kind = b.kind AND a.r
 
 -- step: facts: what rules look at: two attested names are two people, an unattested one may be noise
 CREATE TABLE facts AS
-SELECT c.*,
+SELECT a, b, weight, {codes},
        l.source = r.source AS same_source,
        l.agency <> r.agency AS cross_agency,
        l.registered AS keyed,
@@ -43,11 +44,11 @@ SELECT c.*,
        (list_contains(l.given_second, r.given) OR list_contains(r.given_second, l.given))
            AND len(l.given_initials) = 0 AND len(r.given_initials) = 0 AS called_by_second,
        coalesce(c.sex = 'different', false) AS sex_differs
-FROM compared c JOIN person l ON l.rid = c.a JOIN person r ON r.rid = c.b;
+FROM (SELECT *, {levels} FROM scored) c JOIN person l ON l.rid = c.a JOIN person r ON r.rid = c.b;
 
 -- step: clash: holders of one number who are two people by name, or by name and birth date
 CREATE TABLE clash AS
-SELECT s.*, f.weight FROM shared_number s JOIN facts f USING (a, b)
+SELECT s.*, f.weight FROM shared_number s JOIN (SELECT *, {levels} FROM facts) f USING (a, b)
 WHERE s.kind = 'national'
   -- Within one agency the key decides, unless nothing at all agrees.
   AND NOT EXISTS (SELECT 1 FROM shared_number k WHERE k.a = s.a AND k.b = s.b AND k.kind IN ('definitional', 'key')
@@ -83,7 +84,7 @@ WITH weighed AS (
            CASE WHEN coalesce(t.disputed, false) AND NOT t.national
                 THEN greatest(CASE WHEN f.nhs = 'same' THEN {weight_nhs} ELSE 0 END,
                               CASE WHEN f.upn = 'same' THEN {weight_upn} ELSE 0 END) ELSE 0 END AS taken_back
-    FROM facts f LEFT JOIN trusted t USING (a, b)
+    FROM (SELECT *, {levels} FROM facts) f LEFT JOIN trusted t USING (a, b)
 ),
 -- Weights are whole billionths of a bit up to here.
 likely AS (SELECT *, (weight - taken_back) / 1e9 AS bits, 1 / (1 + pow(2, -bits)) AS likelihood FROM weighed),
