@@ -8,7 +8,9 @@ SELECT record_id, person_id, linked_at FROM link SEMI JOIN (
 WHERE unlinked_at IS NULL;
 
 -- step: t_cluster: the clusters in play
-CREATE OR REPLACE TEMP TABLE t_cluster AS SELECT * FROM linkage_cluster SEMI JOIN t_play USING (record_id);
+CREATE OR REPLACE TEMP TABLE t_cluster AS
+SELECT record_id, cluster_id, how, match_probability, evidence, best_record_id, decided_by, set_apart
+FROM linkage_cluster SEMI JOIN t_play USING (record_id);
 
 -- step: t_overlap: how many records each cluster shares with each person
 CREATE OR REPLACE TEMP TABLE t_overlap AS
