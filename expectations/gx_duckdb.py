@@ -47,6 +47,7 @@ class _Loaded:
     """Great Expectations, with our expectation registered."""
 
     gx: Any
+    context: Any
     expectation: Any
     connection_wrapper: Any
 
@@ -62,25 +63,8 @@ class Judge:
         self._handed: list[duckdb.DuckDBPyConnection] = []
 
     def __enter__(self) -> Judge:
-        from great_expectations.data_context.types.base import (
-            DataContextConfig,
-            InMemoryStoreBackendDefaults,
-            ProgressBarsConfig,
-        )
-
-        # No Data Docs (their pages call the network), no telemetry, no progress bars in captured output.
-        context = self._loaded.gx.get_context(
-            mode="ephemeral",
-            project_config=DataContextConfig(
-                store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
-                analytics_enabled=False,
-                progress_bars=ProgressBarsConfig(globally=False),
-            ),
-        )
-        # An ephemeral context writes itself out as YAML, to memory, whenever an asset is added: 15 ms each for nothing.
-        context.variables.save = lambda: None
-        self._source = context.data_sources.add_sql(
-            "tessera",
+        self._source = self._loaded.context.data_sources.add_sql(
+            f"tessera {id(self)}",
             connection_string="duckdb:///:memory:",
             # One failing statement must not abort the transaction of all that come after it.
             kwargs={"creator": self._connect, "isolation_level": "AUTOCOMMIT"},
@@ -93,6 +77,7 @@ class Judge:
         # GX keeps more than one engine and closes none of their connections; an open one would hold the core attached.
         while self._handed:
             self._handed.pop().close()
+        self._loaded.context.data_sources.delete(self._source.name)
 
     def answers(self, counts: Callable[[Sequence[str]], str], questions: Iterable[Question]) -> dict[str, Answer]:
         """GX's verdict on each standard. One that could not be run is `broken`.
@@ -162,8 +147,30 @@ def load() -> _Loaded:
                     "run tests/integration/test_expectations_gx.py and see expectations/gx_duckdb.py"
                 ) from error
             logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)
-            _LOADED = _Loaded(gx, expectation, ConnectionWrapper)
+            _LOADED = _Loaded(gx, _context(gx), expectation, ConnectionWrapper)
     return _LOADED
+
+
+def _context(gx: Any) -> Any:
+    """One for the process: to make one takes as long as to judge thirty standards."""
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
+
+    # No Data Docs (their pages call the network), no telemetry, no progress bars in captured output.
+    context = gx.get_context(
+        mode="ephemeral",
+        project_config=DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+            analytics_enabled=False,
+            progress_bars=ProgressBarsConfig(globally=False),
+        ),
+    )
+    # An ephemeral context writes itself out as YAML, to memory, whenever an asset is added: 15 ms each for nothing.
+    context.variables.save = lambda: None
+    return context
 
 
 def _leave_until_used(package: str, module: str) -> None:
