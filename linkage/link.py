@@ -637,7 +637,7 @@ def _results(cursor: duckdb.DuckDBPyConnection, model: Model, records: int) -> N
         QUALIFY row_number() OVER (PARTITION BY own ORDER BY round(bits, 6) DESC, other) = 1
     """)
     cursor.execute(f"""
-        CREATE TABLE cluster_row AS
+        CREATE VIEW cluster_row AS
         WITH sizes AS (SELECT cluster, count(*) AS members FROM final GROUP BY cluster),
         told AS (
             SELECT own, other, author FROM (
@@ -675,7 +675,7 @@ def _results(cursor: duckdb.DuckDBPyConnection, model: Model, records: int) -> N
     """)
     # One question per two persons, the strongest; none where people have answered, and none across a seal by any path.
     cursor.execute(f"""
-        CREATE TABLE question_row AS
+        CREATE VIEW question_row AS
         WITH asked AS (
             SELECT s.*, fa.cluster AS ca, fb.cluster AS cb,
                    CASE WHEN k.a IS NOT NULL THEN 'contested' WHEN s.a IN (SELECT rid FROM crowd) THEN 'crowd'

@@ -155,9 +155,9 @@ WITH claim AS (
     UNION ALL
     SELECT rid, compact(a.postcode), a.kind = 'home' FROM person_address a JOIN record USING (record_id) WHERE a.postcode IS NOT NULL
 )
-SELECT rid, postcode, bool_or(current) AS current FROM claim
-WHERE length(postcode) BETWEEN 4 AND 8 AND NOT starts_with(postcode, 'ZZ')
-GROUP BY rid, postcode;
+-- Asked of what is grouped: a condition on single rows would be worked out where they are read, and tidy each postcode again for each part of it.
+SELECT rid, postcode, bool_or(current) AS current FROM claim GROUP BY rid, postcode
+HAVING bool_and(length(postcode) BETWEEN 4 AND 8 AND NOT starts_with(postcode, 'ZZ'));
 
 -- step: number_claim: every identifier of a record, in one spelling, with what may be built on it
 CREATE TABLE number_claim AS
@@ -419,7 +419,7 @@ named AS MATERIALIZED (
     LEFT JOIN family_group fg USING (rid)
     LEFT JOIN second sn USING (rid)
 ),
-placed AS MATERIALIZED (
+placed AS (
     SELECT rid, postcode, postcodes, houses, house_numbers, house_words, nhs, nhs_verified, upn, mother_given
     FROM (SELECT rid FROM record)
     LEFT JOIN (SELECT rid, min(home.postcode) FILTER (current) AS postcode, list_sort(list(home.postcode)) AS postcodes
