@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from connectors import reading
 from connectors.contract import Feed, Lookup, Option, Output
 from connectors.school.census_tables import DATE_FORMATS, TABLES
 
@@ -21,25 +22,33 @@ _DATES = "[" + ", ".join(f"'{date_format}'" for date_format in DATE_FORMATS) + "
 # a pupil who moved between two schools is in both tables.
 _NATIVE_ID_IDENTIFIES = 0.9
 
+_OF_BOTH = (
+    "nativeid", "schoolcensustableid", "upn", "formerupn", "uniquelearnernumber", "surname", "forename", "middlenames", "preferredsurname",
+    "formersurname", "dob", "sex", "ethnicity", "language", "entrydate", "boarder", "termlysessionspossible",
+    "summerhalfterm2sessionspossible",
+)  # fmt: skip
+_OF_ONE = {
+    "pupilonroll": ("enrolstatus", "senprovision", "youngcarer", "plaa", "servicechild"),
+    "pupilnolongeronroll": ("leavingdate",),
+}
+
+
+def _texts(table: str, **under_another_name: str) -> str:
+    """What one of the two tables of pupils says, tidied."""
+    same = {name: name for name in (*_OF_BOTH, *_OF_ONE[table])}
+    texts = {"table_id": f"{table}tableid", **same, **under_another_name}
+    return reading.tidied(f"{{raw_{table}}}", texts, beside="raw_row_id, scope")
+
+
 # The pupils of all terms, with who they are. `recency` 1 is the row whose details are the person's: on roll before no
 # longer on roll, then the latest census day. Census days: first Thursday of October, third Thursday of January, third
 # Thursday of May (DfE school census guide), unless the return says its reference date. The census says as of when it
 # holds, not when a dated event was written down: such events have no recorded_at.
 _PERSON = f"""
     WITH pupil AS (
-        SELECT raw_row_id, scope, true AS on_roll, tidy(pupilonrolltableid) AS table_id, tidy(nativeid) AS nativeid,
-               schoolcensustableid, upn, formerupn, uniquelearnernumber, surname, forename, middlenames,
-               preferredsurname, formersurname, dob, sex, ethnicity, language, entrydate, NULL AS leavingdate,
-               ncyearactual AS ncyear, enrolstatus, boarder, senprovision, youngcarer, plaa, servicechild,
-               termlysessionspossible, summerhalfterm2sessionspossible
-        FROM {{raw_pupilonroll}}
-        UNION ALL
-        SELECT raw_row_id, scope, false, tidy(pupilnolongeronrolltableid), tidy(nativeid),
-               schoolcensustableid, upn, formerupn, uniquelearnernumber, surname, forename, middlenames,
-               preferredsurname, formersurname, dob, sex, ethnicity, language, entrydate, leavingdate,
-               ncyearleaving, NULL, boarder, NULL, NULL, NULL, NULL,
-               termlysessionspossible, summerhalfterm2sessionspossible
-        FROM {{raw_pupilnolongeronroll}}
+        SELECT *, true AS on_roll FROM ({_texts("pupilonroll", ncyear="ncyearactual")})
+        UNION ALL BY NAME
+        SELECT *, false AS on_roll FROM ({_texts("pupilnolongeronroll", ncyear="ncyearleaving")})
     ),
     delivery AS (
         SELECT scope, count(DISTINCT nativeid) >= {_NATIVE_ID_IDENTIFIES} * count(*) AS native_id_identifies,
@@ -57,10 +66,8 @@ _PERSON = f"""
     ),
     placed AS (
         SELECT p.* REPLACE (
-                   tidy(p.forename) AS forename, tidy(p.surname) AS surname, tidy(p.middlenames) AS middlenames,
-                   tidy(p.preferredsurname) AS preferredsurname, tidy(p.formersurname) AS formersurname,
-                   tidy(p.dob) AS dob, tidy(p.sex) AS sex, tidy(p.ethnicity) AS ethnicity, compact(p.upn) AS upn,
-                   compact(p.formerupn) AS formerupn, compact(p.uniquelearnernumber) AS uniquelearnernumber
+                   compact(p.upn) AS upn, compact(p.formerupn) AS formerupn,
+                   compact(p.uniquelearnernumber) AS uniquelearnernumber
                ),
                read_date_as(p.dob, {_DATES}) AS born, upn_status(p.upn) AS upn_is,
                CASE WHEN d.native_id_identifies THEN coalesce(p.nativeid, p.table_id) ELSE p.table_id END
@@ -70,7 +77,7 @@ _PERSON = f"""
                read_date_as(p.entrydate, {_DATES}) AS entered, read_date_as(p.leavingdate, {_DATES}) AS departed
         FROM pupil p
         JOIN delivery d ON d.scope = p.scope
-        LEFT JOIN census_return c ON c.scope = p.scope AND c.schoolcensustableid = tidy(p.schoolcensustableid)
+        LEFT JOIN census_return c ON c.scope = p.scope AND c.schoolcensustableid = p.schoolcensustableid
     )
     SELECT *, row_number() OVER (
         PARTITION BY source_person_id
@@ -229,11 +236,11 @@ _ENROLMENTS = """
                CASE WHEN s.on_roll THEN 'On roll at the census of ' || strftime(s.census_day, '%-d %B %Y')
                     ELSE 'Left, said the census of ' || strftime(s.census_day, '%-d %B %Y') END,
                'school ' || s.school,
-               'year ' || tidy(s.ncyear),
-               CASE upper(tidy(s.enrolstatus)) WHEN 'M' THEN 'main of two schools' WHEN 'S' THEN 'second of two schools'
+               'year ' || s.ncyear,
+               CASE upper(s.enrolstatus) WHEN 'M' THEN 'main of two schools' WHEN 'S' THEN 'second of two schools'
                     WHEN 'F' THEN 'at college' WHEN 'O' THEN 'at another provider' END
            ) AS detail,
-           upper(tidy(s.enrolstatus)) AS source_code,
+           upper(s.enrolstatus) AS source_code,
            concat_ws('/', s.source_person_id, coalesce(s.school, '-'), coalesce(s.entered::VARCHAR, 'unknown')) AS ref,
            s.census_day AS recorded_at
     FROM {stay} s
@@ -286,7 +293,7 @@ _STATES = """
             ('boarder', '7', 'boarder', 'Boards at school, seven nights a week')
     ),
     coded AS (
-        SELECT source_person_id, raw_row_id, recency, census_day, column_name, upper(tidy(code)) AS code
+        SELECT source_person_id, raw_row_id, recency, census_day, column_name, upper(code) AS code
         FROM (
             FROM (
                 SELECT source_person_id, raw_row_id, recency, census_day, senprovision, youngcarer, plaa, servicechild,
@@ -295,7 +302,6 @@ _STATES = """
             )
             UNPIVOT (code FOR column_name IN (senprovision, youngcarer, plaa, servicechild, boarder, language))
         )
-        WHERE tidy(code) IS NOT NULL
     ),
     -- Most pupils are never anything but "no" and "English": they have no history to work out.
     remarkable AS (
