@@ -37,18 +37,13 @@ def definitions() -> tuple[str, ...]:
     return (macros, *as_values)
 
 
-def tidied(
-    rows: str, texts: Mapping[str, str], *, beside: str, in_capitals: bool = False, exported: bool = False
-) -> str:
-    """A SELECT of rows with their texts (name → column) without surrounding space, blank being nothing, and of what stands beside them;
-    of what a program `exported`, its word for an empty field is nothing, too.
+def tidied(rows: str, texts: Mapping[str, str], *, beside: str, in_capitals: bool = False) -> str:
+    """A SELECT of rows with their texts (name → column) without surrounding space, blank being nothing, and of what stands beside them.
 
     DuckDB plans each mention of a macro anew, which in a small file costs more than the reading: all texts are one mention.
     """
     columns = ", ".join(quoted(column) for column in texts.values())
     told = ("upper(told[{}])" if in_capitals else "told[{}]").format
     named = [f"{told(place)} AS {quoted(name)}" for place, name in enumerate(texts, start=1)]
-    each = (
-        f"SELECT {beside}, {'exported_each' if exported else 'tidy_each'}([{columns}]::VARCHAR[]) AS told FROM {rows}"
-    )
+    each = f"SELECT {beside}, tidy_each([{columns}]::VARCHAR[]) AS told FROM {rows}"
     return f"SELECT {', '.join([beside, *named])} FROM ({each})"

@@ -10,10 +10,6 @@ CREATE OR REPLACE MACRO tidy_each(texts) AS list_transform(texts, lambda t: CASE
     CASE WHEN t < '!' OR suffix(t, ' ') OR suffix(t, E'\t') OR suffix(t, E'\n') OR suffix(t, E'\r') OR contains(t, '{no_break_space}')
     THEN tidy(t) ELSE t END END);
 
--- The same of what a program exported, which writes a word where a field is empty. Words as programs spell them: no cell is put in capitals for it.
-CREATE OR REPLACE MACRO exported_each(texts) AS list_transform(tidy_each(texts), lambda t: CASE WHEN t NOT IN
-    ('NULL', 'null', 'Null', '(NULL)', '(null)', 'N/A', 'n/a', '#N/A', 'NaN', 'nan', 'NAN', '<NA>', '-', '--') THEN t END);
-
 -- What a form says in words. Exports write a sign where a field is empty; a name may be Null, so names are not read by this.
 CREATE OR REPLACE MACRO told(t) AS
     list_transform([tidy(t)], lambda w: CASE WHEN upper(w) NOT IN ('NULL', '(NULL)', 'N/A', '#N/A', '-', '--') THEN w END)[1];

@@ -253,14 +253,7 @@ class Workings:
                 f"SELECT {', '.join(names)} FROM {self._held_of_delivery(table, last_year=last_year)})"
             )
         texts = {each.tidied: column.name.lower() for each, column in zip(columns, table.columns, strict=True)}
-        read = reading.tidied(
-            rows,
-            texts,
-            beside="raw_row_id, row_number",
-            in_capitals=self.feed.any_case,
-            # Programs that write tables put a word where a field is empty; a document leaves the element out.
-            exported=self.feed.format == "csv",
-        )
+        read = reading.tidied(rows, texts, beside="raw_row_id, row_number", in_capitals=self.feed.any_case)
         for pass_over in zip(*((each.worked_out, each.read) for each in columns), strict=True):
             read = f"SELECT raw_row_id, row_number, {', '.join(pass_over)} FROM ({read})"
         return read
@@ -391,6 +384,8 @@ class _Reading:
                 worked_out = f"try_cast({whole} AS INTEGER) AS {name}, {text}"
             case Kind.NUMBER:
                 worked_out = f"try_cast({text} AS DOUBLE) AS {name}, {text}"
+                # NaN is more than any number, and no distance.
+                value = f"CASE WHEN isfinite({name}) THEN {name} END AS {name}, {text}"
             case _:
                 return cls(column.name.lower(), name, name)
         return cls(as_text, worked_out, value)
