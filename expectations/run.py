@@ -310,6 +310,9 @@ def _values(feed: Feed, tasks: Sequence[_Task], *, many: bool) -> str:
     doubtful = (f"NOT ({task.standard.at_sight.replace(VALUE, quoted(str(task.standard.column)))})" for task in tasks)
     rows = _window(tasks[0].since) + (f" AND ({' OR '.join(doubtful)})" if many else "")
     rows = f"{_raw(feed, tasks[0].standard.table)} WHERE {rows}"
+    if many:  # each by itself, since as a list all would be read again wherever one is looked at
+        told = ", ".join(f"tidy_each([{quoted(column)}])[1] AS {quoted(name)}" for name, column in texts.items())
+        return f"(SELECT raw_row_id, {told} FROM {rows}) AS judged"
     return f"({reading.tidied(rows, texts, beside='raw_row_id')}) AS judged"
 
 
