@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections import defaultdict, deque
+from collections import deque
 
 _WITHIN = dt.timedelta(hours=1)
 # Looks in an hour, one after the other without a pause: at children by name, one every twelve seconds, in which nobody reads one; at all
@@ -17,23 +17,21 @@ AT_CHILDREN, AT_ALL_ELSE = 300, 3_600
 
 
 class Pace:
-    """The looks of the last hour, by account."""
+    """The last looks of each account: of each limit as many as may be within an hour, and one more."""
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
-        self._taken: dict[str, deque[dt.datetime]] = defaultdict(deque)
-        self._told: dict[str, dt.datetime] = {}
+        self._taken: dict[tuple[str, int], deque[dt.datetime]] = {}
+        self._told: dict[tuple[str, int], dt.datetime] = {}
 
     def is_news(self, account: str, at: dt.datetime, most: int) -> bool:
-        """Counts one look; whether it is the first within an hour of more than `most` of them."""
+        """Counts one look among those with the limit `most`; whether they are more now, which was not said within the hour."""
+        who = (account, most)
         with self._turn:
-            taken = self._taken[account]
-            while taken and taken[0] <= at - _WITHIN:
-                taken.popleft()
+            taken = self._taken.setdefault(who, deque(maxlen=most + 1))
             taken.append(at)
-            while len(taken) > AT_ALL_ELSE + 1:
-                taken.popleft()
-            if len(taken) <= most or (account in self._told and self._told[account] > at - _WITHIN):
+            too_many = len(taken) > most and taken[0] > at - _WITHIN
+            if not too_many or (who in self._told and self._told[who] > at - _WITHIN):
                 return False
-            self._told[account] = at
+            self._told[who] = at
             return True

@@ -114,7 +114,7 @@ class Visit:
             querying.look(
                 con,
                 role,
-                question if as_of is None else f"{question} (as of {as_of})",
+                querying.worded(question, as_of),
                 export=export,
                 log=self.deployment.access_log,
                 who=self.account.name,

@@ -47,12 +47,10 @@ class Mart:
 
     def ask(self, sql: str, parameters: Any = None) -> pd.DataFrame:
         """The answer to one SELECT; `parameters` for its `?` or `$name`."""
-        question = sql if parameters is None else f"{sql} ({parameters})"
-        question = question if self._as_of is None else f"{question} (as of {self._as_of})"
         with query.look(
             self._con,
             self._role,
-            question,
+            query.worded(sql, self._as_of, parameters),
             export=False,
             log=self._log,
             who=self._who,

@@ -94,11 +94,16 @@ def run(
     con = open_mart(marts_dir, keys, role, as_of)
     try:
         relation = ask(con, sql)
-        question = sql if as_of is None else f"{sql} (as of {as_of})"
-        with look(con, role, question, export=False, log=log, who=who, purpose=purpose, clock=clock) as shown:
+        with look(con, role, worded(sql, as_of), export=False, log=log, who=who, purpose=purpose, clock=clock) as shown:
             return write(relation, output, sys.stdout, shown)
     finally:
         con.close()
+
+
+def worded(sql: str, as_of: object = None, parameters: object = None) -> str:
+    """A question as the access log keeps it: with what stood in its places, and as of when."""
+    said = sql if parameters is None else f"{sql} ({parameters})"
+    return said if as_of is None else f"{said} (as of {as_of})"
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from connectors.readers.xlsx import is_workbook
 LARGEST = 2 << 30
 _CHUNK = 1 << 20
 _SHOWN = 3
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
 
 
 def is_archive(file: ReadableFile) -> bool:

@@ -136,7 +136,7 @@ def child(
     settings = settings_of(config)
     keys = load_keys(settings.keys_path, os.environ, data=settings.data_path)
     con = querying.open_mart(settings.marts_path, keys, "practitioner", as_of)
-    question = f"child {person_id}" if as_of is None else f"child {person_id} (as of {as_of})"
+    question = querying.worded(f"child {person_id}", as_of)
     log = AccessLog(Store(settings.decisions_url), keys)
     try:
         with querying.look(

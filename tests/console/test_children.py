@@ -10,7 +10,7 @@ import pytest
 
 from connectors import reading
 from console.areas.children import _understood
-from console.pace import AT_CHILDREN
+from console.pace import AT_ALL_ELSE, AT_CHILDREN
 from console.words import ETHNICITY, said_of
 from tests.console.conftest import Client, Desk
 
@@ -97,6 +97,7 @@ def test_who_opens_more_children_than_anybody_reads_is_told_of(desk: Desk) -> No
     desk.later(minutes=10)
     for _ in range(AT_CHILDREN - 1):
         assert not pace.is_news("practitioner", desk.now[0], AT_CHILDREN)
+    assert not pace.is_news("practitioner", desk.now[0], AT_ALL_ELSE), "what is no child is counted by itself"
     assert told() == []
     assert client.get("/children/p-amina").status_code == 200
     assert told() == ["practitioner"]
