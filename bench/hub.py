@@ -246,7 +246,7 @@ _SPANS = f"""
     FROM person_record WHERE agency IN ('school', 'social_care')"""
 _QUESTIONS = f"""
     INSERT INTO potential_match BY NAME
-    SELECT record_id AS record_id_a, other AS record_id_b, 0.5 + (hash(record_id) % 400) / 1000 AS match_probability,
+    SELECT least(record_id, other) AS record_id_a, greatest(record_id, other) AS record_id_b, 0.5 + (hash(record_id) % 400) / 1000 AS match_probability,
            'same name, another birth date' AS reason, '{LOAD}' AS load_id, 'tessera-1' AS model,
            'given:exact family:exact birth:different sex:same' AS levels, 1.5 AS bits, -9.0 AS prior_bits
     FROM (SELECT record_id, source_person_id, lead(record_id) OVER (ORDER BY family_name, given_names, record_id) AS other

@@ -16,6 +16,7 @@ from connectors import reading
 from connectors.contract import Feed
 from connectors.registry import feeds as declared_feeds
 from console.accounts import Accounts
+from console.in_hand import InHand
 from console.marts import Marts
 from console.openid import OpenId, Provider
 from console.pace import Pace
@@ -102,6 +103,10 @@ class Deployment:
         return Pace()
 
     @cached_property
+    def in_hand(self) -> InHand:
+        return InHand()
+
+    @cached_property
     def access_log(self) -> AccessLog:
         return AccessLog(self.store, self.keys)
 
@@ -158,6 +163,7 @@ class Deployment:
             self.accounts,
             self.sessions,
             self.pace,
+            self.in_hand,
             self.access_log,
             self.decisions,
             self.quality_acts,

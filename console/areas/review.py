@@ -130,15 +130,16 @@ def waiting(visit: Visit) -> Response:
 
 @PAGES.get("/review/next", may=REVIEWER, audits="looks")
 def following(visit: Visit) -> Response:
-    """On to the first pair that waits."""
+    """On to the first pair that waits and lies before nobody else."""
     which, blind = _mode(visit)
     with visit.look("review: the next pair") as reading:
         pairs = _waiting(visit, reading, which)
     taken = visit.query("taken")
     said = f"&taken={taken}" if re.fullmatch(r"[A-Z0-9-]{1,40}|passed", taken) else ""
-    if not pairs:
+    key = visit.deployment.in_hand.hand(visit.account.name, (pair.key for pair in pairs), visit.now)
+    if key is None:
         return visit.page("review/done.html", which=which, lists=LISTS, taken=taken if said else "")
-    return visit.go(f"/review/pairs/{pairs[0].key}?{_as_address(which, blind)}{said}")
+    return visit.go(f"/review/pairs/{key}?{_as_address(which, blind)}{said}")
 
 
 @PAGES.get("/review/pairs/{key}", may=REVIEWER, audits="looks")
@@ -298,6 +299,7 @@ def _pair_page(visit: Visit, key: str, which: str, blind: bool, status: int = 20
         reading.names(*chosen.records)
         compared = _compared(reading, chosen)
         waiting = len(_waiting(visit, reading, which))
+    visit.deployment.in_hand.holds(visit.account.name, key, visit.now)
     blind = blind or which != "queue" or not question
     return visit.page(
         "review/pair.html",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from console.areas import review
-from tests.console.conftest import Client, Desk
+from tests.console.conftest import Client, Desk, desk_over
+from tests.integration.test_publish_story import NIGHT_2, tell
 
 H1, H2 = "health.fhir:h1", "health.fhir:h2"
 
@@ -92,6 +95,29 @@ def test_two_who_decide_at_once_do_not_overrule_each_other_unseen(desk: Desk) ->
     assert "the same person" not in bo.get(second).text.partition("Your answer")[0]
     say(bo, second, "same")
     assert "ana, bo" in ana.get("/review").text
+
+
+def test_who_work_at_once_are_handed_different_pairs(tmp_path: Path, portal: Any) -> None:
+    story = tell(tmp_path)
+    for other in ("school.attendance:a1", "social_care.ssd:s1"):
+        asked = {"match_probability": 0.9, "reason": "twins?", "load_id": NIGHT_2}
+        story.insert("potential_match", record_id_a=H2, record_id_b=other, **asked)
+    story.publish()
+    desk = desk_over(story, tmp_path, portal)
+    ana, bo, cy, di = (desk.signed_in(desk.account("reviewer", name=name)) for name in ("ana", "bo", "cy", "di"))
+    first = first_pair(ana)
+    assert len({first, first_pair(bo), first_pair(cy)}) == 3
+    assert first_pair(ana) == first, "what lies before oneself is handed again"
+    assert first_pair(di) == first, "where all lie before somebody, the first is handed all the same"
+    desk.later(minutes=9)
+    ana.get(first)  # still read
+    desk.later(minutes=2)
+    second = first_pair(di)
+    assert second != first, "who went away keeps nothing from others, who reads on does"
+    say(di, second, "different")
+    assert len({first_pair(ana), first_pair(di)}) == 2
+    desk.deployment.marts.close()
+    story.warehouse.close()
 
 
 def test_an_answer_is_taken_back_by_another(desk: Desk) -> None:
