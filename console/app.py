@@ -25,6 +25,7 @@ from console import words
 from console.deployment import Deployment
 from console.gate import guard, place, refusal
 from console.routes import Route, UndeclaredRouteError, declared_routes
+from console.tables import labelled
 from console.visit import Refused
 
 log = logging.getLogger("tessera.console")
@@ -113,7 +114,7 @@ def _templates(deployment: Deployment, routes: list[Route]) -> jinja2.Environmen
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(words.filters(deployment.local))
+    environment.filters.update(words.filters(deployment.local), labelled=labelled)
     menu = [route for route in routes if route.menu]
     environment.globals.update(
         menu_for=lambda account: [route for route in menu if account.has(route.may)], static=lambda name: _address(name)

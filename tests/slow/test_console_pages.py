@@ -32,6 +32,8 @@ __all__ = ["cheap_passwords", "portal", "story"]  # fixtures
 SHOTS = Path(__file__).parents[2] / "build" / "console"
 WRITTEN_HERE = frozenset({"partners.observation"})
 WHY = "strategy discussion 26/114"
+HIDDEN_SIDEWAYS = """[...document.querySelectorAll(".scroll:has(table)")].filter(each => each.scrollWidth > each.clientWidth)
+    .map(each => each.ariaLabel)"""
 # Each page that a menu or a link of it leads to, by the role that reads it.
 PAGES = {
     "engineer": ["/", "/tonight", "/tonight/health.fhir", "/password", "/second-factor", "/sessions"],
@@ -124,6 +126,7 @@ def test_every_page_is_heard_fits_and_needs_nothing_from_elsewhere(desk: Desk, b
             name = re.sub(r"\W+", "-", path).strip("-") or "start"
             page.screenshot(path=SHOTS / f"{role}-{name}-{width}.png", full_page=True)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{path} is wider than {width} px"
+            assert page.evaluate(HIDDEN_SIDEWAYS) == [], f"{path}: tables that must be scrolled to be read"
             found = Axe().run(page).response["violations"]
             assert found == [], [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found]
         assert {url.split("/")[2] for url in asked} == {"127.0.0.1:8791"}
