@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,10 @@ COLUMNS = (
 
 class DecisionError(Exception):
     """A decision cannot be taken: says which row and column, what is allowed, the next step."""
+
+
+class DecidedMeanwhile(DecisionError):  # noqa: N818 - what happened
+    """Another decision counts for the pair than the one that was known of."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +63,37 @@ class Decisions:
         )
         self._table = self.journal.table
 
-    def add(self, kind: str, record_a: str, record_b: str, reason: str, author: str, decided_at: dt.datetime) -> Taken:
+    def add(
+        self,
+        kind: str,
+        record_a: str,
+        record_b: str,
+        reason: str,
+        author: str,
+        decided_at: dt.datetime,
+        *,
+        known: str | None = None,
+    ) -> Taken:
         """Takes one decision. A later one on the same pair counts instead of an earlier one, which stays to be read.
 
-        Raises DecisionError where it contradicts decisions that stand on other pairs.
+        `known`: what stood on the pair (`stands_on`) when its author read it; DecidedMeanwhile where that is something else now. Raises
+        DecisionError where it contradicts decisions that stand on other pairs.
         """
         entry = {"kind": kind, "reason": reason, "author": author, "decided_at": decided_at}
         entry |= {"record_id_a": min(record_a, record_b), "record_id_b": max(record_a, record_b)}
-        notes = _weigh(entry, self.journal.worked_out(self._opened, _standing_of))
-        return Taken(self._take([entry])[0], notes)
+        notes: list[str] = []
+
+        def weighed() -> None:
+            if known is not None and known != self.stands_on(record_a, record_b):
+                raise DecidedMeanwhile("the pair was decided meanwhile; read it again")
+            notes.extend(_weigh(entry, self.journal.worked_out(self._opened, _standing_of)))
+
+        return Taken(self._take([entry], provided=weighed)[0], tuple(notes))
+
+    def stands_on(self, record_a: str, record_b: str) -> str:
+        """The number of the decision that counts for a pair; '' for none, and for a seal, of which nothing is said."""
+        entry = self.counting().get((min(record_a, record_b), max(record_a, record_b)))
+        return str(entry["decision_id"]) if entry and entry["kind"] != "seal" else ""
 
     def undo(
         self, decision_id: str, reason: str, author: str, decided_at: dt.datetime, *, governance: bool = False
@@ -156,7 +182,9 @@ class Decisions:
         numbers = self._take(new)
         return [Taken(number, note) for number, note in zip(numbers, notes, strict=True)]
 
-    def _take(self, entries: Sequence[dict[str, Any]], undoes: int | None = None) -> list[str]:
+    def _take(
+        self, entries: Sequence[dict[str, Any]], undoes: int | None = None, provided: Callable[[], None] | None = None
+    ) -> list[str]:
         rows = [
             {
                 "kind": entry["kind"],
@@ -169,7 +197,7 @@ class Decisions:
             }
             for entry in entries
         ]
-        return [self._cipher.public_number("D", number) for number in self.journal.append(rows)]
+        return [self._cipher.public_number("D", number) for number in self.journal.append(rows, provided)]
 
 
 def _read_csv(path: Path) -> Iterable[tuple[int, dict[str, Any]]]:

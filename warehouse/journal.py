@@ -55,8 +55,9 @@ class Journal:
         self._read_until: tuple[Any, ...] = ()
         self._worked_out: dict[Callable[..., Any], Any] = {}
 
-    def append(self, rows: Iterable[Mapping[str, Any]]) -> list[int]:
-        """Adds rows, all or none, and returns their numbers."""
+    def append(self, rows: Iterable[Mapping[str, Any]], provided: Callable[[], None] | None = None) -> list[int]:
+        """Adds rows, all or none, and returns their numbers. `provided` is asked when nobody else may write any more: what it reads of the
+        journal is what the rows will follow, and where it raises none of them is added."""
         numbers: list[int] = []
         before: bytes | None = None
         with self._store.writing() as within:
@@ -65,6 +66,8 @@ class Journal:
             for row in rows:
                 # Written first: from here on SQLite lets nobody else write, so the row before stays the row before.
                 added = within.execute(self.table.insert().values(dict(row)))
+                if provided is not None and not numbers:
+                    provided()
                 number = int(added.inserted_primary_key[0])  # type: ignore[index]
                 written = within.execute(sa.select(self.table).where(self._number == number)).one()
                 before = self._before(within, number) if before is None else before

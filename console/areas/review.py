@@ -23,7 +23,7 @@ from linkage.explain import odds, waterfall
 from linkage.models import ModelError
 from linkage.review import agreement
 from warehouse import query as querying
-from warehouse.decisions import DecisionError
+from warehouse.decisions import DecidedMeanwhile, DecisionError
 
 ORDER = 30
 PAGES = Pages()
@@ -159,18 +159,20 @@ def decide(visit: Visit, key: str) -> Response:
     with visit.look("review: an answer") as reading:
         chosen = _find(visit, reading, key)
         seen = _compared(reading, chosen)
-    decisions = visit.deployment.decisions
-    if visit.form.get("known", "") != _standing(visit, chosen):
-        visit.faults["answer"] = (
-            "Somebody answered this pair while you were reading it, and your answer was not taken. If you still want to, answer again."
-        )
-        return _pair_page(visit, key, which, blind, 409)
     if answer == UNSURE:
         visit.deployment.review_passes.take(*chosen.records, note, visit.account.name, visit.now)
         return visit.go(f"/review/next?{_as_address(which, blind)}&taken=passed")
     reason = ". ".join(part for part in (note.rstrip("."), _in_words(seen)) if part)
+    kind, known = ANSWERS[answer][0], visit.form.get("known", "")
     try:
-        taken = decisions.add(ANSWERS[answer][0], *chosen.records, reason, visit.account.name, visit.now)
+        taken = visit.deployment.decisions.add(
+            kind, *chosen.records, reason, visit.account.name, visit.now, known=known
+        )
+    except DecidedMeanwhile:
+        visit.faults["answer"] = (
+            "Somebody answered this pair while you were reading it, and your answer was not taken. If you still want to, answer again."
+        )
+        return _pair_page(visit, key, which, blind, 409)
     except DecisionError as refused:
         visit.faults["answer"] = f"This answer cannot stand beside others: {refused}"
         return _pair_page(visit, key, which, blind, 409)
@@ -283,12 +285,6 @@ def _key(visit: Visit, records: tuple[str, str]) -> str:
     return hmac.new(secret, "\0".join(("pair", *records)).encode(), "sha256").hexdigest()[:24]
 
 
-def _standing(visit: Visit, chosen: Pair) -> str:
-    """The number of the decision that counts for the pair, which an answer must have known of; seals are no answer here."""
-    entry = visit.deployment.decisions.counting().get(chosen.records)
-    return str(entry["decision_id"]) if entry and entry["kind"] != "seal" else ""
-
-
 # Side by side
 
 
@@ -313,7 +309,7 @@ def _pair_page(visit: Visit, key: str, which: str, blind: bool, status: int = 20
         compared=compared,
         steps=(steps := [] if blind else _steps(visit, question)),
         odds=odds(steps[-1]["sum"]) if steps else "",
-        known=_standing(visit, chosen),
+        known=visit.deployment.decisions.stands_on(*chosen.records),
         taken=visit.query("taken"),
         note=visit.form.get("note", ""),
         address=_as_address(which, blind),

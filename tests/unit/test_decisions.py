@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from pathlib import Path
 
 import duckdb
@@ -10,7 +11,7 @@ import pytest
 
 from linkage import DECISION_COLUMNS, carry_over, link, run
 from tests.unit.linkage_world import NOW, SECRET, TODAY, add, upn, world
-from warehouse.decisions import COLUMNS, DecisionError, Decisions
+from warehouse.decisions import COLUMNS, DecidedMeanwhile, DecisionError, Decisions
 from warehouse.store import Store, StoreError
 
 A, B, C, D = (f"health.fhir:{name}" for name in "ABCD")
@@ -28,6 +29,64 @@ def take(decisions: Decisions, kind: str, a: str, b: str, minutes: int = 0, auth
 
 def counting(decisions: Decisions) -> set[tuple[str, str, str]]:
     return {(d["kind"], d["record_id_a"], d["record_id_b"]) for d in decisions.as_pairs()}
+
+
+def test_of_several_who_decide_one_pair_at_the_same_moment_one_is_taken(decisions: Decisions) -> None:
+    overruled, together = [], threading.Barrier(4)
+
+    def decide(author: str, kind: str) -> None:
+        for number in range(25):
+            together.wait()
+            try:
+                decisions.add(kind, f"{A}{number}", f"{B}{number}", "spoke to the school", author, NOW, known="")
+            except DecidedMeanwhile:
+                overruled.append(author)
+
+    threads = [
+        threading.Thread(target=decide, args=(f"author {place}", ("must_link", "cannot_link")[place % 2]))
+        for place in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(decisions.all()) == 25 and len(overruled) == 75
+
+
+def test_of_decisions_that_contradict_each_other_at_the_same_moment_one_is_refused(decisions: Decisions) -> None:
+    refused, together = [], threading.Barrier(2)
+
+    def decide(number: int, kind: str, pair: tuple[str, str]) -> None:
+        together.wait()
+        try:
+            take(decisions, kind, *(f"{record}{number}" for record in pair))
+        except DecisionError:
+            refused.append(number)
+
+    for number in range(20):
+        take(decisions, "must_link", f"{A}{number}", f"{B}{number}")
+        threads = [
+            threading.Thread(target=decide, args=(number, kind, pair))
+            for kind, pair in (("must_link", (B, C)), ("cannot_link", (A, C)))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert refused == list(range(20))
+
+
+def test_an_answer_is_held_to_what_its_author_knew_of(decisions: Decisions) -> None:
+    assert decisions.stands_on(B, A) == ""
+    first = decisions.add("must_link", A, B, "one child", "Ana", NOW, known="").decision_id
+    assert decisions.stands_on(B, A) == first
+    with pytest.raises(DecidedMeanwhile):
+        decisions.add("cannot_link", B, A, "two", "Bo", NOW, known="")
+    second = decisions.add("cannot_link", B, A, "two", "Bo", NOW, known=first)
+    assert second.notes and decisions.stands_on(A, B) == second.decision_id
+    assert len(decisions.all()) == 2
+    decisions.add("seal", A, B, "adoption", "panel", NOW)
+    assert decisions.stands_on(A, B) == "", "of a seal nothing is said"
 
 
 def test_an_undone_decision_no_longer_counts_and_stays_to_be_read(decisions: Decisions) -> None:
