@@ -14,12 +14,16 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from connectors.readers.received import Parsed, ReadableFile, UnreadableFile, UnrecognisedFile
+from connectors.readers.received import (
+    LARGEST,
+    MOST_FILES,
+    Parsed,
+    ReadableFile,
+    UnreadableFile,
+    UnrecognisedFile,
+)
 from connectors.readers.xlsx import is_workbook
 
-# What is opened is held in memory, and a few kilobytes can be made that open to more than any computer holds. A term's marks of a
-# hundred thousand pupils are 1 GiB of text; what is more comes as it is, and is read as a stream.
-LARGEST = 2 << 30
 _CHUNK = 1 << 20
 _SHOWN = 3
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
@@ -95,6 +99,11 @@ def _members(file: ReadableFile, endings: tuple[str, ...], others: list[str]) ->
             return
         left = LARGEST
         with zipfile.ZipFile(packed) as archive:
+            if len(archive.infolist()) > MOST_FILES:
+                raise UnreadableFile(
+                    f"{file.name}: holds {len(archive.infolist()):,} files; {MOST_FILES:,} are the most that are opened; "
+                    "ask for it in parts"
+                )
             for member in sorted(archive.infolist(), key=lambda info: info.filename):
                 folder, _, name = member.filename.rpartition("/")
                 # What systems put beside the files that somebody packed.

@@ -16,6 +16,9 @@ from warehouse.quoting import quoted
 
 _numbers = count(1)
 BATCH = 50_000
+# What is opened of something compressed is held in memory, and a few kilobytes can be made that open to more than any computer holds. A
+# term's marks of a hundred thousand pupils are 1 GiB of text; what is more comes as it is, and is read as a stream.
+LARGEST, MOST_FILES = 2 << 30, 10_000
 HEADER_WITHIN = 10  # title rows above the header are common; more than this is not a table
 
 

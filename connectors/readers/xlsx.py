@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import zipfile
+import zlib
 from dataclasses import replace
-from typing import Any
+from typing import Any, BinaryIO
 
 from connectors.contract import Column, Feed, Kind
 from connectors.readers.received import (
     HEADER_WITHIN,
+    LARGEST,
+    MOST_FILES,
     Parsed,
     ReadableFile,
     RowWriter,
@@ -22,6 +26,13 @@ from connectors.readers.received import (
 )
 
 _CONTENTS = "[Content_Types].xml"
+_CHUNK = 1 << 20
+# All that lies between the first cell of a sheet and its last is laid out in memory, whether it is filled or not: one word at the far end
+# takes more than any computer has. Sixty columns of every row that a sheet can have.
+MOST_CELLS = 1 << 26
+_CELL_WITH_VALUE = re.compile(rb"""<(?:\w+:)?c\s(?:[^>]*?\s)?r=["']([A-Za-z]{1,3})([0-9]{1,7})["'](?:[^>]*[^>/])?>""")
+_LONGEST_CELL_TAG = 200
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
 
 
 def is_workbook(file: ReadableFile) -> bool:
@@ -52,12 +63,14 @@ def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
 
     with file.open() as stream:
         try:
+            _check_opens_to_little(file, stream)
+            stream.seek(0)
             workbook = CalamineWorkbook.from_filelike(stream)
             sheets = [
                 (name, workbook.get_sheet_by_name(name).to_python(skip_empty_area=False))
                 for name in workbook.sheet_names
             ]
-        except (CalamineError, OSError, ValueError):
+        except (CalamineError, *_DAMAGED):
             raise UnreadableFile(
                 f"{file.name}: is not a workbook that can be opened (damaged, encrypted or another format); ask for it again"
             ) from None
@@ -81,6 +94,47 @@ def read(feed: Feed, file: ReadableFile) -> list[Parsed]:
     if unused:
         found[0] = replace(found[0], notes=(*found[0].notes, *(str(e).removeprefix(f"{file.name}, ") for e in unused)))
     return found
+
+
+def _check_opens_to_little(file: ReadableFile, stream: BinaryIO) -> None:
+    """Refuses a workbook that opens to more than memory holds. Opened a piece at a time: what it says of its own size is not believed."""
+    left, cells = LARGEST, 0
+    with zipfile.ZipFile(stream) as archive:
+        if len(archive.infolist()) > MOST_FILES:
+            raise UnreadableFile(
+                f"{file.name}: the workbook has {len(archive.infolist()):,} parts; {MOST_FILES:,} are the most that are opened"
+            )
+        for part in archive.infolist():
+            last_row, last_column, before = 0, 0, b""
+            with archive.open(part) as inside:
+                while piece := inside.read(_CHUNK):
+                    left -= len(piece)
+                    if left < 0:
+                        raise UnreadableFile(
+                            f"{file.name}: opens to more than {LARGEST >> 20:,} MiB, the most that is opened; "
+                            "ask for it in parts, or as CSV"
+                        )
+                    found = _CELL_WITH_VALUE.findall(before + piece)
+                    if found:
+                        last_row = max(last_row, max(int(row) for _, row in found))
+                        last_column = max(
+                            last_column, *(_place(letters) for letters in {letters for letters, _ in found})
+                        )
+                    before = piece[-_LONGEST_CELL_TAG:]
+            cells += last_row * last_column
+            if cells > MOST_CELLS:
+                raise UnreadableFile(
+                    f"{file.name}: a sheet reaches {last_row:,} rows down and {last_column:,} columns across, and {MOST_CELLS:,} cells are "
+                    "the most of a workbook; ask for it without what stands far from the rest"
+                )
+
+
+def _place(letters: bytes) -> int:
+    """Which column a name such as AB is, from 1."""
+    place = 0
+    for letter in letters.upper():
+        place = 26 * place + letter - 64
+    return place
 
 
 def _filled(cells: list[Any]) -> bool:

@@ -195,6 +195,54 @@ def test_an_archive_that_cannot_be_used_fails_alone(
     assert says in str(entry["message"])
 
 
+def far_cell(place: str) -> bytes:
+    """A workbook of good rows with one word far from them."""
+    book = openpyxl.load_workbook(io.BytesIO(workbook(one=[HEADER, ["A1", "Stone", "2026-11-16", "/"]])))
+    book["one"][place] = "x"
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()
+
+
+def formatted_to_the_end() -> bytes:
+    """A workbook of good rows of which the last cell that a sheet can have is coloured, and empty."""
+    book = openpyxl.load_workbook(io.BytesIO(workbook(one=[HEADER, ["A1", "Stone", "2026-11-16", "/"]])))
+    book["one"]["XFD1048576"].fill = openpyxl.styles.PatternFill("solid", fgColor="FFCC00")
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()
+
+
+def test_a_workbook_that_opens_to_more_than_memory_holds_fails_alone(
+    toy: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment = toy(WORKBOOKS)
+    deployment.send("far.xlsx", far_cell("XFD1048576"))  # 17,000,000,000 cells: the process would end at once
+    deployment.send("near.xlsx", far_cell("AB60"))
+    deployment.send("coloured.xlsx", formatted_to_the_end())
+    entry = deployment.night()
+    assert "far.xlsx: a sheet reaches 1,048,576 rows down and 16,384 columns across" in str(entry["message"])
+    assert entry["status"] == "partial" and "near.xlsx" not in str(entry["message"])
+    monkeypatch.setattr("connectors.readers.xlsx.LARGEST", 1 << 10)
+    deployment.send("large.xlsx", workbook(one=[HEADER, *([["B2", "Reed", "2026-11-16", "/"]] * 40)]))
+    entry = deployment.night("2026-11-17")
+    assert "large.xlsx: opens to more than" in str(entry["message"])
+
+
+@pytest.mark.parametrize(("name", "reader"), [("many.zip", "archive"), ("many.xlsx", "xlsx")])
+def test_what_holds_more_files_than_are_opened_fails_alone(
+    toy: Deployment, monkeypatch: pytest.MonkeyPatch, name: str, reader: str
+) -> None:
+    monkeypatch.setattr(f"connectors.readers.{reader}.MOST_FILES", 3)
+    deployment = toy(WORKBOOKS)
+    many = packed(**{f"n{number}_dot_csv": GOOD for number in range(4)})
+    deployment.send(name, many if reader == "archive" else workbook(one=[HEADER]))
+    deployment.send("good.csv", GOOD)
+    entry = deployment.night()
+    assert (entry["status"], books(entry)) == ("partial", (2, 2, 0, 0, 0))
+    assert name in str(entry["message"]) and "3 are the most that are opened" in str(entry["message"])
+
+
 # JSON
 
 
