@@ -21,6 +21,7 @@ from console.marts import Marts
 from console.openid import OpenId, Provider
 from console.pace import Pace
 from console.sessions import Sessions
+from console.turns import Turns
 from linkage.models import Models
 from warehouse import engine
 from warehouse.access import Policy, load_policy
@@ -103,6 +104,10 @@ class Deployment:
         return Pace()
 
     @cached_property
+    def turns(self) -> Turns:
+        return Turns()
+
+    @cached_property
     def in_hand(self) -> InHand:
         return InHand()
 
@@ -164,6 +169,7 @@ class Deployment:
             self.sessions,
             self.pace,
             self.in_hand,
+            self.turns,
             self.access_log,
             self.decisions,
             self.quality_acts,

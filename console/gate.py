@@ -22,6 +22,7 @@ from console.accounts import AccountError, TooManyAttempts
 from console.deployment import Deployment
 from console.routes import ANYBODY, Route
 from console.sessions import IDLE, Due
+from console.turns import AT_ONCE, MOST_WAITING, TooManyAtOnce
 from console.visit import Refused, Visit
 from warehouse.engine import WarehouseError
 from warehouse.keys import KeyFileError
@@ -44,6 +45,13 @@ SIGNED_OUT = Refused(
 )
 
 
+TOO_MANY_AT_ONCE = Refused(
+    429,
+    "That is too many pages at once",
+    f"{AT_ONCE} are worked out at once for whoever is signed in, and {MOST_WAITING} more wait. Nothing was changed.",
+    "Wait until those that you asked for are there, then load this one again.",
+)
+
 # Where somebody is led who is signing in and has this yet to do.
 WHERE_DUE: dict[Due, str] = {"code": "/sign-in/code", "password": "/password", "app": "/second-factor"}
 
@@ -63,7 +71,15 @@ def guard(route: Route, deployment: Deployment, templates: Any) -> Callable[[Req
                 body = await _body(request)
         except Refused as refused:
             return refusal(refused, request, route, deployment, templates)
-        return await run_in_threadpool(_answer, route, request, body, deployment, templates)
+        held = request.cookies.get(_name(deployment, _SESSION), "")
+        if not held:
+            return await run_in_threadpool(_answer, route, request, body, deployment, templates)
+        try:
+            async with deployment.turns.of(held):
+                return await run_in_threadpool(_answer, route, request, body, deployment, templates)
+        except TooManyAtOnce:
+            log.warning("refused: too many pages of one session at once, on %s", route.path)
+            return refusal(TOO_MANY_AT_ONCE, request, route, deployment, templates)
 
     return endpoint
 
