@@ -86,8 +86,8 @@ QUESTIONS = {
     "near_variants": "forms of one given name on records that hold different numbers: one child or twins",
     "year_moved": "same full name, the birth date is known only in part, and no address in common",
     "near_birth": "same full name, birth dates that nearly agree, and no address in common",
-    "unborn_maybe": "an unborn child and a child born when it was due; surname, mother or home does not agree",
-    "no_birth_known_by": "same home and surname, no whole birth date, and the given name of one is another name of the other",
+    "unborn_maybe": "an unborn child and a child born when it was due; surname, mother, home or a number does not agree",
+    "no_birth_known_by": "same home and surname, no birth date in common, and the given name of one is another name of the other",
     "no_birth_parent": "full name and home agree, but one has no birth date: a child, or a parent of the same name",
     "no_birth_moved": "same full name, no birth date, and no address in common",
     "crowd": "more records hang together here than one person can have",
@@ -106,7 +106,7 @@ RULE_WORDS = {
     "wrong_birth": "full name and home agree, the birth date is wrong on one side, nobody else competes",
     "variant_name": "birth date and household agree, the given names are forms of one name, nobody else competes",
     "nameless": "birth date, surname and home agree, no given name yet, nobody else was born that day",
-    "unborn": "an unborn child of this home and surname, and a child born when it was due; nobody else competes",
+    "unborn": "an unborn child of this home and of this surname or mother, and a child born when it was due; nobody else competes",
     "garbled_name": "birth date, surname and home agree, the given name is garbled, nobody else competes",
     "second_name": "birth date, home and a second name agree, the first names do not, nobody else competes",
     "witnessed": "one register holds the child under two keys, and a register of another agency has one child who is both",
@@ -386,7 +386,6 @@ def _judge(cursor: duckdb.DuckDBPyConnection, model: Model, memory: Memory) -> N
         "potential_at": str(model.potential_at),
         "weight_nhs": str(_billionths(model.comparison("nhs").level("same").weight)),
         "weight_upn": str(_billionths(model.comparison("upn").level("same").weight)),
-        "given_known_by": str(model.comparison("given").code("known_by")),
         "family_known": str(model.comparison("family").code("known")),
         "birth_exact": str(model.comparison("birth").code("exact")),
         "postcode_known": str(model.comparison("postcode").code("known")),
@@ -474,9 +473,8 @@ def _cluster(
     grouped = np.flatnonzero(sizes[label] > 1)
     _put(cursor, "member", {"rid": grouped, "component": label[grouped]})
     model = settings.model
-    _run_steps(
-        cursor, "veto.sql", {"contest_bits": str(model.contest_bits), "thin_contest_bits": str(model.thin_contest_bits)}
-    )
+    bits = {"contest_bits": str(model.contest_bits), "thin_contest_bits": str(model.thin_contest_bits)}
+    _run_steps(cursor, "veto.sql", bits | {"given_known_by": str(model.comparison("given").code("known_by"))})
 
     free = _numbers(
         cursor,

@@ -44,7 +44,7 @@ def _tables(model: Model) -> dict[str, str]:
         "linkage_key": "number BIGINT, rule UTINYINT, key UBIGINT",
         "linkage_common": "kind VARCHAR, value VARCHAR, worth DOUBLE, code UBIGINT",
         "linkage_judged": "a BIGINT, b BIGINT, rule VARCHAR, tier INTEGER, bits DOUBLE, claim DOUBLE, likelihood DOUBLE,"
-        f" cross_agency BOOLEAN, nhs_same BOOLEAN, {codes}, set_aside BOOLEAN",
+        f" cross_agency BOOLEAN, nhs_same BOOLEAN, by_second BOOLEAN, {codes}, set_aside BOOLEAN",
         "linkage_disputed": "space VARCHAR, value UBIGINT",
         "linkage_full_key": "rule UTINYINT, key UBIGINT, records BIGINT",
         "linkage_decided": "kind VARCHAR, record_id_a VARCHAR, record_id_b VARCHAR, author VARCHAR",
@@ -317,7 +317,7 @@ class Memory:
             WHERE rid IN ({fresh}) ORDER BY number
         """)
         con.execute(f"INSERT INTO linkage_common BY NAME {common_rows(self._settings, scratch)}")
-        columns = "rule, tier, bits, claim, likelihood, cross_agency, nhs_same, " + ", ".join(
+        columns = "rule, tier, bits, claim, likelihood, cross_agency, nhs_same, by_second, " + ", ".join(
             f"code_{comparison.name}" for comparison in self._settings.model.comparisons
         )
         con.execute(f"""

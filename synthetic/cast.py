@@ -17,6 +17,8 @@ from synthetic.population import Household, Person, Population, enrol, school_ye
 
 CANARY = "ZZCANARYFELL"
 """A surname nobody has: found in a log, an error message or an unencrypted file, it is a leak."""
+# A mother who bore a child within these days cannot be expecting another that anybody knows of.
+BETWEEN_BIRTHS = timedelta(330)
 
 # Share of children known to each agency. Social care and police know households rather than single children, and more
 # of them than in life, so that a small world holds enough of everything.
@@ -185,7 +187,13 @@ def _give_parts(parts: Cast, rng: Random) -> None:
             parts.adopted.append((old, _adopt(population, rng, old)))
     for _ in range(_count(population, 0.001, 2)):
         mother_of = pick(
-            lambda c: bool(c.mother and c.mother.household is c.household and c.mother.age(today) < 40 and _plain(c))
+            lambda c: bool(
+                c.mother
+                and c.mother.household is c.household
+                and c.mother.age(today) < 40
+                and not any(s.mother is c.mother and today - s.dob < BETWEEN_BIRTHS for s in c.household.children)
+                and _plain(c)
+            )
         )
         if mother_of and mother_of.mother:
             parts.unborn.append((_expect(population, rng, mother_of), mother_of.mother))

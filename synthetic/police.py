@@ -32,6 +32,8 @@ OBSERVED = {"W": "IC1", "M": "IC9", "A": "IC4", "B": "IC3", "O": "IC6", "N": "IC
 SEX_WORDS = (("M", "F", "U"), ("Male", "Female", "Not Known"), ("m", "f", "u"))
 NOTIFIED_FROM = 4
 WRITTEN_AS_BABY_BELOW = 1
+# How long before birth anybody can speak of an unborn child: a pregnancy, less the weeks before it is known.
+KNOWN_BEFORE_BIRTH = timedelta(230)
 
 
 @dataclass(slots=True, eq=False)
@@ -111,7 +113,7 @@ class Police:
         incident.sex_words = rng.choices((0, 1, 2), (80, 14, 6))[0]
         incident.officer = f"PC{rng.randrange(1000, 9999)}"
         incident.grade = rng.choice(("standard", "standard", "medium", "medium", "high", "GREEN", "AMBER", "RED"))
-        present = [child for child in household.children if child.dob <= day or child.due]
+        present = [child for child in household.children if child.dob <= day or _expected(child, day)]
         # An adopted child left this home; the family is still visited.
         present = [child for child in present if "adopted_old" not in child.traps or day < self.today - timedelta(400)]
         if kind in ("missing", "CSE_CCE", "child") and not only and len(present) > 1:
@@ -178,7 +180,14 @@ class Police:
         """Unborn, BABY, Twin 1: what is written when nobody asked or nobody knows."""
         clean = child.id in self.cast.clean
         if child.due:
-            seen.given, seen.middle, seen.dob, seen.sex = rng.choice(("UNBORN BABY", "UNBORN")), "", None, "U"
+            # There is no number before birth.
+            seen.given, seen.middle, seen.dob, seen.sex, seen.nhs = (
+                rng.choice(("UNBORN BABY", "UNBORN")),
+                "",
+                None,
+                "U",
+                "",
+            )
             seen.traps = {"unborn"}
         elif not clean and child.age(day) < WRITTEN_AS_BABY_BELOW and rng.random() < 0.35:
             seen.given, seen.middle = (
@@ -211,3 +220,7 @@ class Police:
                 and (day > self.today - timedelta(420) or person.family == CANARY)
             ):
                 incident.encompass.append((f"OE-{incident.ppn[2:]}-{child.index}", child, sent))
+
+
+def _expected(child: Person, day: date) -> bool:
+    return bool(child.due) and day >= child.dob - KNOWN_BEFORE_BIRTH

@@ -114,7 +114,7 @@ ruled AS (
         WHEN unborn THEN CASE
              WHEN NOT due OR same_source OR NOT (family_agrees OR mother_agrees OR home_agrees) THEN NULL
              WHEN home_agrees AND (family_agrees OR mother_agrees) AND NOT mother_differs AND NOT sex_differs AND NOT twin_hint
-                  THEN 'unborn'
+                  AND NOT numbers_differ THEN 'unborn'
              WHEN (home_agrees AND family_agrees) OR (mother_agrees AND (home_agrees OR family_agrees)) THEN 'unborn_maybe' END
         -- Within one source two keys are two people unless everything agrees: sources seldom hold one child twice, and twins often.
         WHEN same_source AND keyed THEN CASE
@@ -142,7 +142,7 @@ ruled AS (
         WHEN given_agrees AND birth_agrees AND likelihood >= {match_at} AND NOT grown THEN 'moved_and_renamed'
         -- Thin evidence. A year or month only, no date at all, a wrong one, a garbled name.
         -- A year tells no twin from another, and her second name may be her sister's first.
-        WHEN given_agrees AND birth_partly AND family_agrees AND home_agrees AND NOT sex_differs
+        WHEN given_agrees AND birth_partly AND (family_agrees OR (family = 'similar' AND given = 'exact')) AND home_agrees AND NOT sex_differs
              THEN CASE WHEN given = 'known_by' AND called_by_second THEN 'no_birth_known_by' ELSE 'partial_birth' END
         WHEN given_agrees AND birth IS NULL AND (family_agrees OR (family = 'similar' AND given = 'exact')) AND home_agrees
              AND NOT sex_differs
@@ -152,7 +152,9 @@ ruled AS (
                        WHEN given = 'known_by' OR (both_dated AND given <> 'exact') THEN 'no_birth_known_by'
                        WHEN generation_unknown THEN 'no_birth_parent' ELSE 'no_birth' END
         WHEN given IN ('exact', 'known_by') AND birth IN ('near', 'different') AND family_agrees AND postcode = 'same'
-             AND NOT sex_differs AND days_apart <= 5 * 366 THEN 'wrong_birth'
+             AND NOT sex_differs AND days_apart <= 5 * 366
+             -- A brother is born on another day, and may bear as his first name what stands second here (docs/decisions/0023).
+             THEN CASE WHEN given = 'known_by' AND called_by_second THEN 'no_birth_known_by' ELSE 'wrong_birth' END
         -- Nor do parents give two children the same first and second name (docs/decisions/0018).
         WHEN given = 'exact' AND second_agrees AND birth IN ('near', 'different') AND family_agrees AND home_agrees AND NOT sex_differs
              AND both_children AND NOT numbers_differ THEN 'wrong_birth'
@@ -180,7 +182,7 @@ ruled AS (
         -- Questions for people.
         WHEN given = 'similar' AND both_borne AND birth_agrees AND (family_agrees OR family = 'similar') AND home_agrees AND NOT same_source AND NOT sex_differs
              THEN 'near_names'
-        WHEN given IN ('garbled', 'different') AND birth = 'exact' AND family_agrees AND home_agrees AND NOT same_source
+        WHEN given IN ('garbled', 'different') AND birth = 'exact' AND (family_agrees OR family = 'similar') AND home_agrees AND NOT same_source
              AND NOT sex_differs THEN CASE WHEN both_borne THEN 'other_name' ELSE 'odd_name' END
         -- Half of a swap: one name stands in the other's field, the other name is garbled or another one altogether.
         WHEN given IN ('garbled', 'different') AND birth = 'exact' AND family = 'crossed' AND home_agrees AND NOT same_source
@@ -210,5 +212,5 @@ SELECT a, b, rule,
                           'garbled_name', 'second_name', 'full_name', 'grown') THEN 3
             ELSE 9 END AS tier,
        bits, ({claim} - taken_back) / 1e9 AS claim, likelihood, cross_agency, nhs = 'same' AS nhs_same,
-       {codes}
+       given = 'known_by' AND called_by_second AS by_second, {codes}
 FROM ruled WHERE rule IS NOT NULL;

@@ -1,11 +1,13 @@
 -- What the judged pairs of all records that hang together say of each other. Works on `judged`, which is whole by now.
 
--- step: dated: records whose birth date another record of the same person has too
+-- step: dated: records whose birth date another witness has too. One agency's mentions of a child are one witness: a notification repeats
+-- the notice, and a notice the one before (docs/decisions/0023)
 CREATE TABLE dated AS
-SELECT DISTINCT unnest([a, b]) AS rid FROM judged WHERE tier <= 2 AND code_birth = {birth_exact};
+SELECT DISTINCT unnest([a, b]) AS rid FROM judged JOIN person l ON l.rid = judged.a JOIN person r ON r.rid = judged.b
+WHERE tier <= 2 AND code_birth = {birth_exact} AND (l.registered OR r.registered OR l.agency <> r.agency);
 
 -- step: refused: a record joined to another by a second name, which a fuller record of its own key refuses: there the second name is
--- another, and the first one is a brother's
+-- another, and the first one is a brother's. That a child goes by a name no other record refuses (docs/decisions/0023)
 CREATE TABLE refused AS
 WITH keyed AS (SELECT a AS own, b AS same FROM judged WHERE tier = 0 UNION ALL SELECT b, a FROM judged WHERE tier = 0),
 other AS (
@@ -21,7 +23,7 @@ SELECT judged.* FROM judged JOIN person l ON l.rid = judged.a JOIN person r ON r
 WHERE judged.rule IN ('wrong_birth', 'far_birth', 'near_birth', 'no_birth', 'no_birth_known_by', 'no_birth_parent') AND l.birth <> r.birth
   AND judged.a IN (SELECT rid FROM dated) AND judged.b IN (SELECT rid FROM dated)
 UNION
-SELECT judged.* FROM judged SEMI JOIN refused USING (a, b) WHERE tier IN (2, 3) AND code_given = {given_known_by};
+SELECT judged.* FROM judged SEMI JOIN refused USING (a, b) WHERE tier IN (2, 3) AND by_second;
 
 -- step: judged: without them
 DELETE FROM judged WHERE (a, b) IN (SELECT (a, b) FROM set_aside);

@@ -22,6 +22,19 @@ SELECT DISTINCT x.rid AS a, y.rid AS b FROM mention x JOIN mention y ON x.centre
     JOIN person l ON l.rid = x.rid JOIN person r ON r.rid = y.rid
 WHERE l.source = r.source AND l.birth <> r.birth;
 
+-- step: called: two mentions of a child, each under another of the names that one record of a register says the child goes by, are not two
+-- children (docs/decisions/0023)
+CREATE TABLE called AS
+WITH named AS (SELECT a, b FROM judged WHERE tier <= 2 AND code_given >= {given_known_by} AND NOT by_second),
+mention AS (
+    SELECT m.rid, m.centre, p.source, p.given
+    FROM (SELECT a AS rid, b AS centre FROM named UNION ALL SELECT b, a FROM named) m
+        JOIN person p ON p.rid = m.rid JOIN person c ON c.rid = m.centre
+    WHERE NOT p.registered AND c.registered
+)
+SELECT DISTINCT x.rid AS a, y.rid AS b FROM mention x JOIN mention y ON x.centre = y.centre AND x.source = y.source AND x.rid < y.rid
+WHERE x.given <> y.given;
+
 -- step: pupil_number: the numbers that one register holds side by side, on two of its current records: they are two people's, unless a
 -- record holds both, as a former and a present one, or an NHS number joins their holders
 CREATE TABLE pupil_number AS
@@ -63,6 +76,7 @@ pairs AS MATERIALIZED (
 -- What other tables say of a pair, before anything of its two records is compared: see the step person.
 told AS MATERIALIZED (
     SELECT p.component, p.a, p.b, coalesce(j.tier <= 3, false) OR k.a IS NOT NULL AS joined, d.kind AS decided, bt.a IS NOT NULL AS birth_between,
+           cl.a IS NOT NULL AS names_of_one,
            both_verified, u.one IS NOT NULL AS side_by_side,
            -- Its twin copy in another feed says the same date: that was weighed already.
            wl.rid IS NOT NULL OR wr.rid IS NOT NULL AS birth_weighed, attested_l, attested_r
@@ -72,12 +86,13 @@ told AS MATERIALIZED (
     LEFT JOIN weighed wl ON wl.rid = p.a AND wl.birth = p.birth_r
     LEFT JOIN weighed wr ON wr.rid = p.b AND wr.birth = p.birth_l
     LEFT JOIN between bt ON bt.a = p.a AND bt.b = p.b
+    LEFT JOIN called cl ON cl.a = p.a AND cl.b = p.b
     LEFT JOIN pupil_number u ON u.component = p.component AND u.one = p.one AND u.other = p.other
     LEFT JOIN decision_pair d ON d.a = p.a AND d.b = p.b
 ),
 looked_at AS MATERIALIZED (SELECT * FROM person WHERE rid IN (SELECT unnest([a, b]) FROM pairs)),
 seen AS MATERIALIZED (
-    SELECT t.component, t.a, t.b, t.joined, t.decided, t.birth_between, t.birth_weighed,
+    SELECT t.component, t.a, t.b, t.joined, t.decided, t.birth_between, t.names_of_one, t.birth_weighed,
            l.notice = r.notice AS same_notice, l.source = r.source AS same_source,
            l.stated_role <> r.stated_role AS roles_stated, l.role <> r.role AS roles_differ,
            (l.unborn AND r.role = 'adult') OR (r.unborn AND l.role = 'adult') AS unborn_adult,
@@ -109,7 +124,7 @@ SELECT component, a, b,
             -- One record per source and person, but for duplicates within the source. Where a source is no register its
             -- records are mentions of a child, and several of one child are to be expected. Of an adult, who has no twin at hand, a mention
             -- must differ in both name and date to be another's.
-            WHEN same_source AND NOT joined AND (keyed OR (coalesce(given_differs, false) AND NOT grown_mentions)
+            WHEN same_source AND NOT joined AND (keyed OR (coalesce(given_differs, false) AND NOT grown_mentions AND NOT names_of_one)
                                                   OR (coalesce(birth_differs AND NOT birth_between, false) AND (NOT grown_mentions OR coalesce(given_differs, false)))) THEN 'source'
             WHEN roles_differ AND NOT joined AND NOT birth_weighed THEN 'role_by_date'
             WHEN birth_differs AND NOT joined AND NOT birth_weighed AND NOT (birth_between AND grown_mentions) THEN 'birth'
