@@ -23,7 +23,10 @@ from console.routes import Route
 from console.sessions import Session
 from warehouse import query as querying
 from warehouse.access_log import AccessLog
+from warehouse.publish import Publication, PublishError
 
+# A night ends in the morning: where the next has not by the following evening, something is wrong.
+STALE_AFTER = dt.timedelta(hours=36)
 LONGEST_TEXT = 4_000
 LONGEST_LINE = 200
 
@@ -195,11 +198,13 @@ class Visit:
     def form_token(self) -> str:
         return self.deployment.sessions.form_token(self.token)
 
-    def night(self) -> Any:
+    def night(self) -> Publication | None:
         """What is published now, for the foot of each page; None where nothing is."""
-        from warehouse.publish import PublishError
-
         try:
             return self.deployment.marts.night()
         except PublishError:
             return None
+
+    def is_stale(self, night: Publication | None) -> bool:
+        """Whether a page of what agencies said is of a night so long ago that whoever reads it must be told before they do."""
+        return self.route.audits == "looks" and night is not None and self.now - night.moment > STALE_AFTER

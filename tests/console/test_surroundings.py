@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from pathlib import Path
 
@@ -40,6 +41,29 @@ def test_every_answer_says_what_it_is(shared_desk: Desk) -> None:
     for path in files:
         kind = client.get(path).headers["content-type"]
         assert "charset=utf-8" in kind or kind.startswith("image/"), path
+
+
+def test_a_page_of_a_night_long_ago_says_so_before_all_else(desk: Desk) -> None:
+    pages = {
+        "practitioner": "/children/p-amina",
+        "reviewer": "/review",
+        "quality": "/quality",
+        "engineer": "/tonight",
+        "governance": "/governance/retention",
+    }
+    night = desk.deployment.marts.night()
+    for hours, said in ((35, False), (37, True)):
+        desk.now[0] = night.moment + dt.timedelta(hours=hours)
+        for role, path in pages.items():
+            client = desk.signed_in(desk.account(role, name=f"{role}-{hours}"))
+            if role == "practitioner":
+                client.post("/children/open", {"person_id": "p-amina", "purpose": "strategy"}, on="/children")
+            page = client.get(path)
+            assert page.status_code == 200
+            assert ("No night has been published since" in page.text.partition("<h1>")[0]) is said, (role, hours)
+            assert "No night has been published" not in client.get("/password").text, (
+                "what shows nobody needs no warning"
+            )
 
 
 def test_no_other_origin_is_let_in(shared_desk: Desk) -> None:
