@@ -51,7 +51,8 @@ class Marts:
     def __init__(self, marts_dir: Path, keys: Keys) -> None:
         self._dir, self._keys = marts_dir, keys
         self._open: dict[str, _Open] = {}
-        self._opening = threading.Lock()
+        self._turn = threading.Lock()
+        self._opening: dict[str, threading.Lock] = {}
 
     def night(self) -> publish.Publication:
         """What is published at this moment."""
@@ -72,29 +73,40 @@ class Marts:
             yield cursor, mart.once
         finally:
             cursor.close()
-            with self._opening:
+            with self._turn:
                 mart.readers -= 1
                 if mart.replaced and not mart.readers:
                     mart.con.close()
 
     def close(self) -> None:
-        with self._opening:
+        with self._turn:
             for mart in self._open.values():
                 mart.con.close()
             self._open.clear()
 
     def _take(self, role: str) -> _Open:
-        with self._opening:
-            published = publish.current(self._dir).path(self._dir, role)
+        """The role's mart. What was published since is opened by whoever asks first; meanwhile the others read on in the one before it."""
+        published = publish.current(self._dir).path(self._dir, role)
+        opening = self._opening.setdefault(role, threading.Lock())
+        with self._turn:
             mart = self._open.get(role)
-            if mart is None or mart.version != published:
-                new = _Open(
-                    published, querying.open_mart(self._dir, self._keys, role, memory_limit=_MEMORY, threads=_THREADS)
-                )
+            if mart is not None and (mart.version == published or opening.locked()):
+                mart.readers += 1
+                return mart
+        with opening:
+            with self._turn:
+                mart = self._open.get(role)
+                if mart is not None and mart.version == published:
+                    mart.readers += 1
+                    return mart
+            new = _Open(
+                published, querying.open_mart(self._dir, self._keys, role, memory_limit=_MEMORY, threads=_THREADS)
+            )
+            with self._turn:
                 if mart is not None:
                     mart.replaced = True
                     if not mart.readers:
                         mart.con.close()
-                mart = self._open[role] = new
-            mart.readers += 1
-            return mart
+                self._open[role] = new
+                new.readers += 1
+                return new

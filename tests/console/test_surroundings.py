@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import threading
 from pathlib import Path
 
 import anyio.from_thread
+import duckdb
 import pytest
 
 from console.accounts import LONGEST_PASSWORD
@@ -64,6 +66,40 @@ def test_a_page_of_a_night_long_ago_says_so_before_all_else(desk: Desk) -> None:
             assert "No night has been published" not in client.get("/password").text, (
                 "what shows nobody needs no warning"
             )
+
+
+def test_while_one_opens_what_was_published_the_others_read_on(desk: Desk) -> None:
+    marts, story = desk.deployment.marts, desk.story
+    for role in ("engineer", "quality"):
+        with marts.reading(role):
+            pass
+    before = dict(marts._open)
+    story.publish()
+    with marts._opening["engineer"], marts.reading("engineer") as (con, _):  # as if somebody opened it
+        assert con.execute("SELECT count(*) FROM mart.main.mart").fetchall() == [(1,)]
+        assert marts._open["engineer"] is before["engineer"], "who asks meanwhile reads what was there"
+        with marts.reading("quality"):
+            assert marts._open["quality"].version.exists() and marts._open["quality"] is not before["quality"]
+    held = [threading.Event(), threading.Event()]
+
+    def read_on() -> None:
+        with marts.reading("engineer") as (con, _):
+            held[0].set()
+            held[1].wait()
+            con.execute("SELECT count(*) FROM mart.main.mart").fetchall()
+
+    reader = threading.Thread(target=read_on)
+    reader.start()
+    held[0].wait()
+    opened = marts._open["engineer"]
+    assert opened is not before["engineer"]
+    story.publish()
+    with marts.reading("engineer"):
+        assert marts._open["engineer"] is not opened and opened.readers == 1, "whoever reads keeps what they began with"
+    held[1].set()
+    reader.join()
+    with pytest.raises(duckdb.ConnectionException):
+        opened.con.execute("SELECT 1")  # closed when its last reader went
 
 
 def test_no_other_origin_is_let_in(shared_desk: Desk) -> None:
