@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import shutil
@@ -66,6 +67,26 @@ def test_a_second_publication_of_one_load_never_writes_a_file_that_is_served(sto
     served = story.warehouse.rows("SELECT load_id, published_at FROM publication ORDER BY published_at")
     assert [row["load_id"] for row in served] == [NIGHT_2, NIGHT_2]
     assert story.ask("governance", "FROM publications") == served[:1], "all before this one"
+
+
+def test_what_a_row_is_numbered_by_tells_nothing_of_the_order_of_true_identifiers(story: Story) -> None:
+    """Days that two feeds tell are numbered person by person: over everybody, they would stand in the order of the identifiers hidden."""
+    story.person_record("social_care.ssda903:x3", "p-jo", given_names="Jo")
+    away = {"event_type": "missing_from_care", "occurred_from": dt.datetime(2026, 2, 20), "occurred_precision": "day"}
+    for record in ("social_care.ssd:s3", "social_care.ssda903:x3"):
+        story.fact("event", record, event_id=f"e-away-{record}", statement_kind="fact", **away)
+    story.publish()
+    numbered = "FROM chronology_history WHERE same_group IS NOT NULL"
+    assert story.ask("analyst", f"SELECT count(DISTINCT person_id) AS n {numbered}") == [{"n": 2}]
+    assert story.ask("analyst", f"SELECT DISTINCT same_group {numbered}") == [{"same_group": 1}]
+
+
+def test_records_linked_to_nobody_are_not_one_person_to_be_found(story: Story) -> None:
+    known = "SELECT count(*) AS n FROM known_by WHERE person_id IS NULL UNION ALL SELECT count(*) FROM known_as WHERE person_id IS NULL"
+    let_go = ["health.fhir:c1", "health.fhir:c2"]
+    story.warehouse.con.execute("UPDATE link SET unlinked_at = ? WHERE record_id IN (SELECT unnest(?))", [AT_2, let_go])
+    story.publish()
+    assert story.ask("practitioner", known) == [{"n": 0}, {"n": 0}]
 
 
 @pytest.mark.slow

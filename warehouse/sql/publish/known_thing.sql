@@ -1,7 +1,7 @@
 -- known_thing: one row per person, kind and thing by which somebody may ask for them, as it is compared, with one of the spellings in which
 -- sources have it. known_by is sorted by what is asked, known_as by whom it is said of: of a million children either is a narrow read.
 WITH links AS (
-    SELECT record_id, person_id FROM known_link WHERE is_current
+    SELECT record_id, person_id FROM known_link WHERE is_current AND person_id IS NOT NULL
 ),
 
 tonight AS (

@@ -1,5 +1,5 @@
 -- repeated_event: one row per event version that two feeds of one agency may both tell: same person, agency and kind of
--- event on the same day. `same_group` numbers such days. Within a group, the first event of each feed is taken to be
+-- event on the same day. `same_group` numbers such days of a person. Within a group, the first event of each feed is taken to be
 -- the same thing, then the second of each, so that two events of one feed are never shown as one. Which of them were
 -- known, and so which is first, depends on the moment asked about: sql/as_of/chronology.sql works it out again from
 -- `same_by_time` (order of happening) and `same_by_id` (order of event_id). `same_as` is the answer for now.
@@ -73,7 +73,7 @@ days AS (
 ),
 
 numbered_days AS (
-    SELECT *, row_number() OVER (ORDER BY person_id, agency, family, day) AS same_group
+    SELECT *, row_number() OVER (PARTITION BY person_id ORDER BY agency, family, day) AS same_group
     FROM days
 ),
 
@@ -81,14 +81,15 @@ members AS (
     SELECT
         known.event_row,
         known.event_id,
+        known.person_id,
         known.feed,
         known.known_from,
         known.known_to,
         numbered_days.same_group,
         row_number() OVER (
-            PARTITION BY numbered_days.same_group ORDER BY known.occurred_from, known.event_id, known.known_from
+            PARTITION BY known.person_id, numbered_days.same_group ORDER BY known.occurred_from, known.event_id, known.known_from
         ) AS same_by_time,
-        dense_rank() OVER (PARTITION BY numbered_days.same_group ORDER BY known.event_id) AS same_by_id
+        dense_rank() OVER (PARTITION BY known.person_id, numbered_days.same_group ORDER BY known.event_id) AS same_by_id
     FROM known
     INNER JOIN numbered_days USING (person_id, agency, family, day)
 ),
@@ -97,15 +98,16 @@ placed AS (
     SELECT
         event_row,
         event_id,
+        person_id,
         known_from,
         same_group,
-        row_number() OVER (PARTITION BY same_group, feed ORDER BY same_by_time) AS place
+        row_number() OVER (PARTITION BY person_id, same_group, feed ORDER BY same_by_time) AS place
     FROM members
     WHERE known_to = 'infinity'
 ),
 
 grouped AS (
-    SELECT event_row, known_from, min(event_id) OVER (PARTITION BY same_group, place) AS same_as
+    SELECT event_row, known_from, min(event_id) OVER (PARTITION BY person_id, same_group, place) AS same_as
     FROM placed
 )
 
