@@ -24,7 +24,7 @@ _IMPORT = "import of Great Expectations"
 
 def measure(work: Path, *, quick: bool) -> Result:
     repeats = 1 if quick else 3
-    children = 40 if quick else 600
+    children = 10 if quick else 600
     small, large, other = work / "small", work / "large", work / "other"
     run("bench.deployment:make", out=small, children=children, nights=2)
     run("bench.deployment:make", out=other, children=round(9.6 * children), seed=8)
