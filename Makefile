@@ -8,7 +8,7 @@ CHILDREN ?= 2000
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup nightly test slow field check fix dev console notebook pictures bench docs lock clean
+.PHONY: help setup nightly test slow spark field check fix dev console notebook pictures bench docs lock clean
 
 help: ## lists the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,9 +29,15 @@ nightly: setup ## makes synthetic extracts if there are none, and runs the night
 test: setup ## unit, integration and golden tests
 	@$(BIN)/pytest -q -n 2
 
-slow: setup ## killed nights, concurrent readers, canary, scale
+slow: setup spark ## killed nights, concurrent readers, canary, scale
 	@$(BIN)/pytest -q -n 2 -m slow --ignore tests/slow/test_killed_night.py
 	@$(BIN)/pytest -q -m slow tests/slow/test_killed_night.py # forks: in a process that has done nothing else
+
+spark: $(VENV)/spark ## adds what scores pairs on a Spark cluster (linkage.engine: spark); Java 17 or later is yours to bring
+
+$(VENV)/spark: $(VENV)/ready requirements-spark.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements-spark.lock
+	@touch $@
 
 field: setup ## third-party data, where it lies beside the checkout
 	@$(BIN)/pytest -q -n 2 -m field -rs
@@ -69,6 +75,8 @@ docs: setup ## writes the generated pages of docs/
 lock: setup ## resolves requirements.lock anew
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra notebook --extra remote --universal --generate-hashes --no-emit-index-url \
 		--no-header --no-strip-extras --quiet --output-file requirements.lock
+	@sed -n 's/^spark = \["\(.*\)"\]/\1/p' pyproject.toml | $(BIN)/uv pip compile - --universal --generate-hashes --no-emit-index-url \
+		--no-header --quiet --output-file requirements-spark.lock
 
 clean: ## removes what a night made (not .venv)
 	@rm -rf data inbox .dagster

@@ -186,7 +186,7 @@ def _link(
             FROM decided JOIN record x ON x.record_id = one JOIN record y ON y.record_id = other
         """)
         _candidates(cursor, settings, memory, report)
-        _score(cursor, settings.model, report)
+        _score(cursor, settings, report)
         _judge(cursor, settings.model, memory)
         _cluster(cursor, settings, memory, report)
         _results(cursor, settings.model, report.records)
@@ -322,14 +322,41 @@ def _billionths(bits: float) -> int:
     return round(bits * 1e9)
 
 
-def _score(cursor: duckdb.DuckDBPyConnection, model: Model, report: LinkageReport) -> None:
+def _predict(cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, prior: float) -> str:
+    """Splink's prediction of `linkage_pair`, in this process or on a Spark cluster; the name of its table."""
+    # Imported where it is used: half a second that `tessera --help` should not pay.
+    from splink import DuckDBAPI, Linker, SettingsCreator
+
+    model = settings.model
+    if settings.spark is not None:
+        from linkage import spark
+
+        said = SettingsCreator(**spark.said_to_spark(_splink_settings(model, prior)))
+        frequencies = {column: f"frequency_{column}" for column in model.frequent()}
+        return spark.predict(cursor, "linkage_input", "linkage_pair", frequencies, said, settings.spark)
+    api = DuckDBAPI(connection=cursor)
+    linker = Linker(
+        api.register("linkage_input", dataset_display_name="linkage_input_rows"),
+        _parsed_settings(model, prior),
+        log_level=None,
+        validate_settings=False,
+    )
+    linker.table_management.register_blocked_pairs_for_predict(
+        api.register("linkage_pair", dataset_display_name="linkage_pair_rows")
+    )
+    for column in model.frequent():
+        linker.table_management.register_term_frequency_lookup(
+            api.register(f"frequency_{column}", dataset_display_name=f"frequency_{column}_rows"), column
+        )
+    return linker.inference.predict(warning_mode="never").physical_name
+
+
+def _score(cursor: duckdb.DuckDBPyConnection, settings: LinkageSettings, report: LinkageReport) -> None:
     """`scored`: Splink's weight for each pair, and each comparison's level by its code."""
+    model = settings.model
     (report.compared,) = cursor.execute("SELECT count(*) FROM linkage_pair").fetchone() or (0,)
     names = [comparison.name for comparison in model.comparisons]
     if report.compared:
-        # Imported where it is used: half a second that `tessera --help` should not pay.
-        from splink import DuckDBAPI, Linker
-
         # Splink finds columns by the bare name of a table, in every attached database: the names must be nobody else's. It picks the
         # records of the pairs by itself.
         cursor.execute(f"CREATE VIEW linkage_input AS SELECT {', '.join(INPUT_COLUMNS)} FROM person")
@@ -337,27 +364,16 @@ def _score(cursor: duckdb.DuckDBPyConnection, model: Model, report: LinkageRepor
         before = splink_log.level
         splink_log.setLevel(logging.ERROR)
         try:
-            api = DuckDBAPI(connection=cursor)
-            linker = Linker(
-                api.register("linkage_input", dataset_display_name="linkage_input_rows"),
-                _parsed_settings(model, model.prior(report.records)),
-                log_level=None,
-                validate_settings=False,
-            )
-            linker.table_management.register_blocked_pairs_for_predict(
-                api.register("linkage_pair", dataset_display_name="linkage_pair_rows")
-            )
-            for column in model.frequent():
-                linker.table_management.register_term_frequency_lookup(
-                    api.register(f"frequency_{column}", dataset_display_name=f"frequency_{column}_rows"), column
-                )
-            scored = linker.inference.predict(warning_mode="never").physical_name
+            scored = _predict(cursor, settings, model.prior(report.records))
         finally:
             splink_log.setLevel(before)
         codes = []
         for comparison in model.comparisons:
-            cases = " ".join(f"WHEN {level.weight!r} THEN {comparison.code(level.name)}" for level in comparison.levels)
-            codes.append(f"CAST(CASE mw_{comparison.name} {cases} ELSE -1 END AS TINYINT) AS code_{comparison.name}")
+            cases = " ".join(
+                f"WHEN {_billionths(level.weight)} THEN {comparison.code(level.name)}" for level in comparison.levels
+            )
+            weight = _BILLIONTHS.format(f"mw_{comparison.name}")
+            codes.append(f"CAST(CASE {weight} {cases} ELSE -1 END AS TINYINT) AS code_{comparison.name}")
         # Splink's sum again, in whole billionths of a bit: floating point sums depend on the order that the engine happens to choose,
         # and a pair must weigh the same to the last digit whichever night it is compared in.
         parts = [f"mw_{name}" for name in names]

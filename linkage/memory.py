@@ -65,6 +65,7 @@ def _code() -> str:
 def _basis(settings: LinkageSettings, records: int) -> dict[str, str]:
     said = asdict(settings)
     model = said.pop("model")
+    said.pop("spark")  # the scores are the same wherever they are worked out
     return {
         "model": hashlib.sha256(json.dumps(model, sort_keys=True).encode()).hexdigest(),
         "settings": hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest(),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -43,7 +44,7 @@ class Comparison:
 
     def __post_init__(self) -> None:
         # A score is told apart by its weight (link.py), so no two levels may weigh the same, nor nothing.
-        weights = {level.weight for level in self.levels} | {0.0}
+        weights = {round(level.weight, 9) for level in self.levels} | {0.0}
         if len(weights) <= len(self.levels):
             raise ValueError(f"comparison {self.name}: two levels have the same weight, or one weighs nothing")
 
@@ -513,11 +514,29 @@ DEFAULT_MODEL = Model(
 )
 
 
+class SparkError(Exception):
+    """Pairs could not be scored on Spark; says why and what to do, never a value. Nothing of the load is published."""
+
+
+@dataclass(frozen=True)
+class SparkSettings:
+    """Where the cluster is, and what is said to it beside what is always said."""
+
+    master: str = "local[*]"
+    conf: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def local(self) -> bool:
+        return self.master.startswith("local")
+
+
 @dataclass(frozen=True)
 class LinkageSettings:
     """What a deployment may set. Everything else is the model."""
 
     model: Model = DEFAULT_MODEL
+    # Where pairs are scored if not in this process.
+    spark: SparkSettings | None = None
     # NHS numbers 9... are never issued; made-up data use them.
     allow_test_nhs_numbers: bool = True
     # Identifier schemes that mean one person wherever they are issued. former_upn and upn are one space of numbers.

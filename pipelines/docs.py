@@ -22,7 +22,7 @@ from connectors.contract import Column, Feed, Rule, RuleBook, Table
 from connectors.registry import feeds, title
 from connectors.rulebooks import in_words, rule_books
 from connectors.taxonomy import event_types, told_by
-from pipelines.settings import ClaimMapping, LinkageThresholds, Mail, Notify, OpenIdConnect, Settings, Source
+from pipelines.settings import ClaimMapping, LinkageChoices, Mail, Notify, OpenIdConnect, Settings, Source
 from pipelines.standards_page import standards_page
 from warehouse import access, keys, publish, schema
 
@@ -393,7 +393,7 @@ def configuration(root: Path) -> str:
             [[feed.id, feed.format, feed.delivery, feed.expect] for feed in feeds().values()],
         ),
         "## linkage",
-        _settings_table(LinkageThresholds),
+        _settings_table(LinkageChoices),
         "## notify",
         _settings_table(Notify),
         "### notify.email",
@@ -414,6 +414,10 @@ def configuration(root: Path) -> str:
                 [
                     "`TESSERA_OPENID_SECRET`",
                     "The secret by which the identity provider knows the console; needed by it alone",
+                ],
+                [
+                    "`TESSERA_SPARK_SECRET`",
+                    "The Spark cluster's `spark.authenticate.secret`, with `linkage.engine: spark`",
                 ],
                 ["`TESSERA_CONFIG`", "The tessera.yaml that Dagster loads; by default the one in the current folder"],
             ],

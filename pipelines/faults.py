@@ -19,6 +19,7 @@ def expected() -> tuple[type[Exception], ...]:
     from console.accounts import AccountError
     from expectations.workbook import WorkbookError
     from linkage.evaluate import TruthError
+    from linkage.model import SparkError
     from linkage.models import ModelError
     from linkage.train import TrainingError
     from pipelines.backup import BackupError
@@ -41,7 +42,7 @@ def expected() -> tuple[type[Exception], ...]:
 
     return (
         ConformError, ContractError, SourceUnreachable, ModelError, TrainingError, NightFailed, NightLocked, DecisionError, WarehouseError,
-        KeyFileError, BreakGlassError,
+        SparkError, KeyFileError, BreakGlassError,
         UnbalancedBooksError, LandingError, PublishError, QuarantineError, QueryError, RebuildError, StoreError, QualityActError,
         SignalVerdictError,
         WorkbookError, TruthError, BackupError, AccountError, ErasureError, RetentionError,

@@ -555,7 +555,10 @@ class Line:
         models = self.models()
         chosen = models.read(version or models.current_version())
         model = replace(chosen, match_at=wanted.match, potential_at=wanted.potential)
-        return linkage.LinkageSettings(model=model, allow_test_nhs_numbers=self.settings.allow_test_nhs_numbers)
+        spark = linkage.SparkSettings(wanted.spark_master, wanted.spark_conf) if wanted.engine == "spark" else None
+        return linkage.LinkageSettings(
+            model=model, spark=spark, allow_test_nhs_numbers=self.settings.allow_test_nhs_numbers
+        )
 
     def publish(self, night: Night) -> Any:
         """Makes every role's mart and switches to them at once; the night is over."""

@@ -100,12 +100,22 @@ def _check_roles(named: Iterable[str]) -> None:
         raise ValueError(f"there is no role {', '.join(unknown)}; there are {', '.join(ROLES)}")
 
 
-class LinkageThresholds(BaseModel):
-    """When two records are one person without asking, and when a person is asked (DfE's own matcher: .95 and .85)."""
+class LinkageChoices(BaseModel):
+    """When two records are one person without asking, when a person is asked (DfE's matcher: .95 and .85), and where pairs are scored."""
 
     model_config = ConfigDict(extra="forbid")
     match: float = Field(default=0.95, gt=0, le=1, description="From this probability on, two records are one person")
     potential: float = Field(default=0.85, gt=0, le=1, description="From this probability on, a person is asked")
+    engine: Literal["duckdb", "spark"] = Field(
+        default="duckdb",
+        description="Where pairs are scored: in the night's own process, or on a Spark cluster, with the same result",
+    )
+    spark_master: str = Field(
+        default="local[*]", description="With engine spark: the cluster, as spark://host:7077; by default this computer"
+    )
+    spark_conf: dict[str, str] = Field(
+        default={}, description="With engine spark: what else to tell it, such as spark.executor.memory; never a secret"
+    )
 
 
 class Source(BaseModel):
@@ -169,7 +179,9 @@ class Settings(BaseModel):
     retention: Path | None = Field(
         default=None, description="File of retention periods that take the place of shipped ones (docs/retention.md)"
     )
-    linkage: LinkageThresholds = Field(default=LinkageThresholds(), description="Thresholds of the links; see below")
+    linkage: LinkageChoices = Field(
+        default=LinkageChoices(), description="When records are linked, and where pairs are scored; see below"
+    )
     notify: Notify = Field(default=Notify(), description="Who is told when a night fails; see below")
     openid: OpenIdConnect | None = Field(
         default=None, description="Identity provider for the console, if there is one; see below"
@@ -298,7 +310,7 @@ def _fault(fault: Mapping[str, Any]) -> str:
     if fault["type"] == "extra_forbidden":
         words = [
             field.alias or name
-            for model in (Settings, LinkageThresholds, Notify, Mail, OpenIdConnect, ClaimMapping)
+            for model in (Settings, LinkageChoices, Notify, Mail, OpenIdConnect, ClaimMapping)
             for name, field in model.model_fields.items()
         ]
         return f"{place}: there is no such setting{_meant(last, words)}; docs/configuration.md lists them all"

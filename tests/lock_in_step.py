@@ -1,4 +1,4 @@
-"""Is requirements.lock in step with pyproject.toml? Run as `python -m tests.lock_in_step`; exit 1 says what is not.
+"""Are the locks in step with pyproject.toml? Run as `python -m tests.lock_in_step`; exit 1 says what is not.
 
 It asks nobody on the network: every declared requirement must be pinned to a version that it allows, with its extras,
 every pin must have a hash, and no address may stand in the lock.
@@ -17,15 +17,17 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 EXTRAS = ("dev", "notebook", "remote")
+# An extra whose size nobody should pay who does not use it, in a lock of its own.
+APART = "spark"
 
 _ENTRY = re.compile(r"^(?P<requirement>\S+==[^\\]+?)\s*(?P<hashes>(--hash=\S+\s*)*)$")
 
 
-def faults(pyproject: str, lock: str) -> list[str]:
-    """What is wrong with a lock, one sentence each; nothing if all is well."""
+def faults(pyproject: str, lock: str, *, apart: str = "") -> list[str]:
+    """What is wrong with a lock, one sentence each; nothing if all is well. `apart`: the one extra that the lock is for."""
     project = tomllib.loads(pyproject)["project"]
-    declared = [*project["dependencies"]]
-    for extra in EXTRAS:
+    declared = [] if apart else [*project["dependencies"]]
+    for extra in (apart,) if apart else EXTRAS:
         declared += project["optional-dependencies"].get(extra, [])
     found = [
         f"line {number}: holds an address; make the lock with --no-emit-index-url"
@@ -60,11 +62,13 @@ def faults(pyproject: str, lock: str) -> list[str]:
 
 
 def main() -> None:
-    found = faults(
-        (ROOT / "pyproject.toml").read_text(encoding="utf-8"), (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    )
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    found = []
+    for name, apart in (("requirements.lock", ""), (f"requirements-{APART}.lock", APART)):
+        lock = (ROOT / name).read_text(encoding="utf-8")
+        found += [f"{name}: {fault}" for fault in faults(pyproject, lock, apart=apart)]
     if found:
-        sys.exit("requirements.lock is not in step with pyproject.toml; run: make lock\n  " + "\n  ".join(found))
+        sys.exit("the locks are not in step with pyproject.toml; run: make lock\n  " + "\n  ".join(found))
 
 
 if __name__ == "__main__":

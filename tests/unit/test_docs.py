@@ -19,7 +19,7 @@ from connectors.rulebooks import rule_books
 from connectors.taxonomy import event_types, told_by
 from pipelines.cli import app
 from pipelines.docs import PAGES, write_docs
-from pipelines.settings import LinkageThresholds, Mail, Notify, Settings, Source
+from pipelines.settings import LinkageChoices, Mail, Notify, Settings, Source
 from tests.lock_in_step import faults
 
 ROOT = Path(__file__).parent.parent.parent
@@ -111,7 +111,7 @@ def test_every_command_and_option_is_documented() -> None:
                 assert option == "--help" or f"`{option}" in section, f"{name} {option} is not in docs/cli.md"
 
 
-@pytest.mark.parametrize("model", [Settings, Source, LinkageThresholds, Notify, Mail])
+@pytest.mark.parametrize("model", [Settings, Source, LinkageChoices, Notify, Mail])
 def test_every_setting_says_what_it_means(model: Any) -> None:
     assert [name for name, field in model.model_fields.items() if not field.description] == []
 
