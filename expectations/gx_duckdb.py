@@ -12,8 +12,8 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -137,7 +137,8 @@ def load() -> _Loaded:
             logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)
             try:
                 _leave_until_used("scipy", "stats")
-                import great_expectations as gx
+                with _as_if_absent("pyspark"):
+                    import great_expectations as gx
                 from duckdb_sqlalchemy import ConnectionWrapper
 
                 expectation = _register_expectation()
@@ -184,6 +185,20 @@ def _leave_until_used(package: str, module: str) -> None:
     left = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(left)
     setattr(sys.modules[package], module, left)  # else the import system looks into it, and so loads it
+
+
+@contextmanager
+def _as_if_absent(package: str) -> Iterator[None]:
+    """GX takes in Spark wherever it is installed (linkage can use it), for data that nobody gives it here: seconds for nothing, and in a
+    process without a main module of its own Spark then ends the process."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[package]
 
 
 def start_loading() -> threading.Thread:

@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import subprocess
 import sys
 
 import duckdb
@@ -162,3 +163,16 @@ def test_a_module_that_nobody_uses_is_not_loaded_and_works_when_somebody_does():
 
     assert validate.check_status("200 OK") is None
     assert "PartialIteratorWrapper" in vars(validate)
+
+
+def test_spark_is_not_taken_in_where_it_is_installed(tmp_path):
+    (tmp_path / "pyspark").mkdir()
+    (tmp_path / "pyspark" / "__init__.py").write_text("raise SystemExit('Spark was taken in')")
+    loads = "from expectations import gx_duckdb; gx_duckdb.load(); import sys; sys.exit('pyspark' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {loads}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

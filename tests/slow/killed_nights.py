@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb_sqlalchemy  # noqa: F401 - imported before forking, so that each child need not
-import great_expectations  # noqa: F401
 import splink  # noqa: F401
 import sqlglot  # noqa: F401
 
