@@ -28,6 +28,7 @@ EVENTS_A_CORRECTION = 50
 WORST_STANDARD, OTHER_STANDARDS, ROWS_OF_EACH = 300_000, 120, 200
 # Questions left to a person: of the order of one in a hundred children (docs/decisions/0005).
 CHILDREN_A_QUESTION = 100
+CHILDREN_WITH_NEWS = 100
 # What a hub of fifty does in a year of 250 days: each looks at some thirty things a day; a reviewer decides a few thousand pairs.
 DECISIONS, ACTS, LOOKS = 2_000, 300, 5_000
 
@@ -87,6 +88,29 @@ def publish(folder: str) -> dict[str, Any]:
     with giving_way(), Warehouse(place / "core.duckdb", keys) as warehouse:
         publishing.publish(warehouse, place / "marts", keys, load_id=LOAD, keep=1, feeds=feeds())
     return {"seconds": (dt.datetime.now(dt.UTC) - began).total_seconds()}
+
+
+def pass_a_night(folder: str, number: int) -> dict[str, Any]:
+    """One child in a hundred has news: of each of its records an event, and marks of the week after; the load's name."""
+    from warehouse.engine import Warehouse
+    from warehouse.keys import load_keys
+
+    place, day = Path(folder), dt.date.fromisoformat(LOAD[:10]) + dt.timedelta(days=number)
+    load_id, at = f"{day}.1", f"TIMESTAMP '{day} 02:00'"
+    with Warehouse(place / "core.duckdb", load_keys(place / "tessera.keys", {})) as warehouse:
+        for statement in (
+            f"INSERT INTO night BY NAME SELECT * REPLACE ('{load_id}' AS load_id, {2 + number} AS load_seq, DATE '{day}' AS date, {at} AS started_at) "
+            f"FROM night WHERE load_id = '{LOAD}'",
+            f"INSERT INTO feed_load BY NAME SELECT * REPLACE ('{load_id}' AS load_id) FROM feed_load WHERE load_id = '{LOAD}'",
+            f"CREATE OR REPLACE TEMP TABLE telling AS SELECT record_id FROM person_record "
+            f"WHERE hash(split_part(source_person_id, '-', 1), {number}) % {CHILDREN_WITH_NEWS} = 0",
+            f"INSERT INTO event BY NAME SELECT * REPLACE ('{load_id}' AS load_id, {at} AS loaded_at, md5(event_id || '{load_id}') AS event_id, "
+            f"{at} - INTERVAL 9 HOUR AS occurred_from) FROM (SELECT DISTINCT ON (record_id) * FROM event SEMI JOIN telling USING (record_id) WHERE superseded_at IS NULL)",
+            f"INSERT INTO attendance BY NAME SELECT * REPLACE ('{load_id}' AS load_id, {at} AS loaded_at, session_date + {7 * number} AS session_date) "
+            f"FROM attendance SEMI JOIN telling USING (record_id) WHERE load_id = '{LOAD}'",
+        ):
+            warehouse.con.execute(statement)
+    return {"load_id": load_id}
 
 
 def feeds() -> list[publishing.ConfiguredFeed]:

@@ -21,7 +21,7 @@ from pipelines import landed
 from pipelines.line import Line, open_line
 from pipelines.rekeying import publish_anew, write_anew
 from pipelines.settings import Settings, utc_now
-from warehouse import erase
+from warehouse import erase, touched
 from warehouse.engine import core_key
 from warehouse.erasures import Erasure, ErasureError, Erasures, Marks
 from warehouse.keys import load_keys
@@ -311,7 +311,7 @@ def _erase_core(line: Line, erasures: Sequence[Erasure]) -> None:
 
     raws = [table.raw for tables in _erasables(line).values() for table in tables]
     with line.warehouse.transaction() as con:
-        erase.erase(con, raws, erasures, REMEMBERED)
+        erase.erase(con, raws, erasures, REMEMBERED | touched.REMEMBERED)
     for (load_id,) in line.con.execute("SELECT load_id FROM night ORDER BY load_seq DESC LIMIT 1").fetchall():
         landed.keep_ledger(line, load_id)
 

@@ -560,8 +560,8 @@ class Line:
             model=model, spark=spark, allow_test_nhs_numbers=self.settings.allow_test_nhs_numbers
         )
 
-    def publish(self, night: Night) -> Any:
-        """Makes every role's mart and switches to them at once; the night is over."""
+    def publish(self, night: Night, *, whole: bool = False) -> Any:
+        """Makes every role's mart and switches to them at once; the night is over. `whole`: nothing is taken over from the last ones."""
         with self.warehouse.transaction() as con:
             con.execute(
                 "UPDATE night SET status = 'published', finished_at = coalesce(finished_at, ?) WHERE load_id = ?",
@@ -574,6 +574,7 @@ class Line:
                 self.keys,
                 load_id=night.load_id,
                 keep=self.settings.keep_marts,
+                whole=whole,
                 feeds=self.configured_feeds(),
                 sealed=self.sealed_records(),
                 acts=self.quality_acts.listed(),

@@ -20,7 +20,7 @@ from pipelines import landed
 from pipelines.line import PEOPLE, Line, Night
 from pipelines.night import run_feed
 from pipelines.settings import Settings, utc_now
-from warehouse import publish
+from warehouse import publish, touched
 from warehouse.engine import Warehouse, WarehouseError, attach, connect, core_key
 from warehouse.keys import Keys, load_keys
 from warehouse.landing import Landing
@@ -30,7 +30,7 @@ from warehouse.schema import RELATIONS
 _CLOCKS = {"finished_at", "published_at"}
 # Books of what was served and of steps; a source that could not be reached left nothing to recompute from.
 # Nor is a truth, by which the links were measured, among what landed.
-_NOT_COMPARED = {"publication", "step", "night", "linkage_quality"}
+_NOT_COMPARED = {"publication", "step", "night", "linkage_quality", *touched.REMEMBERED}
 # What a load counted.
 _COUNTS = {"received_file", "feed_load", "quality_result", "feed_measure"}
 # How far each standard was judged, which begins anew after an erasure; and measures, which say how they stand to those of the load before.

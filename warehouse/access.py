@@ -29,7 +29,7 @@ _ADDRESS_COLUMNS = frozenset({"postcode", "address", "uprn"})
 _PROTECTED_FLAG = "address_protected"
 
 # Rows a role may see, by the name that the policy gives the rule.
-_ROW_RULES = {
+_ROW_RULES: Mapping[str, str] = {
     # "Not to be shown outside the originator before": on the night's date, never the clock of the reader.
     "not_embargoed": "(embargo_until IS NULL OR embargo_until <= (SELECT date FROM published_night))",
     # What a role without the permission is not shown: for the mart of those who break the glass.
@@ -39,6 +39,9 @@ _ROW_RULES = {
     # Only what a question is about: the records of pairs that wait for a person's answer.
     "to_be_decided": "(record_id IN (SELECT unnest([record_id_a, record_id_b]) FROM mart_potential_matches))",
 }
+
+# Of these, the rules that look at nothing but the row, and the night's date.
+_RULES_OF_A_ROW = frozenset({None, "not_embargoed", "withheld", "withheld_and_not_embargoed"})
 
 _POSTCODE_IN_TEXT = r"\b[A-Z]{1,2}[0-9][A-Z0-9]?\s*[0-9][A-Z]{2}\b"
 _WHOLE_POSTCODE = "^([A-Z]{1,2}[0-9][A-Z0-9]?)[0-9][A-Z]{2}$"
@@ -53,13 +56,14 @@ class Treatment:
     """What becomes of a column's value. `sql` turns the quoted column (and its type) into an expression.
 
     `shared`: what comes of it is shown where enough people share it alone; select_list() wraps it, because how many do is a matter
-    of the whole view.
+    of the whole view. `one_to_one`: two values stay two.
     """
 
     meaning: str
     accepts: Callable[[str], bool]
     sql: Callable[[str, str], str]
     shared: bool = False
+    one_to_one: bool = False
 
 
 def _is_text(type_: str) -> bool:
@@ -71,7 +75,7 @@ def _is_date(type_: str) -> bool:
 
 
 TREATMENTS: Mapping[str, Treatment] = {
-    "as_is": Treatment("", lambda _: True, lambda value, _: value),
+    "as_is": Treatment("", lambda _: True, lambda value, _: value, one_to_one=True),
     "pseudonym": Treatment(
         "pseudonym of this mart",
         lambda type_: type_ in ("VARCHAR", "VARCHAR[]"),
@@ -80,6 +84,7 @@ TREATMENTS: Mapping[str, Treatment] = {
             if _is_text(type_)
             else f"list_sort(list_transform({value}, lambda item: {_pseudonym('item')}))"
         ),
+        one_to_one=True,
     ),
     "birth_month": Treatment(
         "first of the month", _is_date, lambda value, type_: f"CAST(date_trunc('month', {value}) AS {type_})"
@@ -214,8 +219,7 @@ class Policy:
 
     def common_values(self, role: str, view: str, source: str) -> str | None:
         """A SELECT of (column_name, value) that enough people share, if the role sees any column so."""
-        access = self._access(role, view)
-        columns = {name: TREATMENTS[said] for name, said in access.columns.items() if TREATMENTS[said].shared}
+        columns = self.shared(role, view)
         if not columns:
             return None
         counted = " UNION ALL ".join(
@@ -224,11 +228,19 @@ class Policy:
             f"GROUP BY {quoted(column)} HAVING count(DISTINCT person_id) >= {self.common_value_min}"
             for column in columns
         )
-        values = (
-            f"{treatment.sql(quoted(column), 'VARCHAR')} AS {quoted(column)}" for column, treatment in columns.items()
-        )
-        read = ", ".join(("person_id", *values))
+        read = ", ".join(("person_id", *(f"{value} AS {quoted(column)}" for column, value in columns.items())))
         return f"WITH source AS MATERIALIZED (SELECT {read} FROM {source} WHERE {self.rows(role, view)}) {counted}"
+
+    def shared(self, role: str, view: str) -> dict[str, str]:
+        """Column -> SQL of what is compared, for columns of which the role sees only what enough people share."""
+        columns = {name: TREATMENTS[said] for name, said in self._access(role, view).columns.items()}
+        return {name: said.sql(quoted(name), "VARCHAR") for name, said in columns.items() if said.shared}
+
+    def tells_rows_apart(self, role: str, view: str, column: str) -> bool:
+        """Whether the role's rows can be told by this column, and whether it sees one is settled by that row alone."""
+        access = self._access(role, view)
+        one_to_one = column in access.columns and TREATMENTS[access.columns[column]].one_to_one
+        return one_to_one and access.rows in _RULES_OF_A_ROW and column not in self.protected.get(view, {})
 
     def rows(self, role: str, view: str) -> str:
         """The condition on rows that the role may see."""

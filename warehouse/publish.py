@@ -2,8 +2,11 @@
 
 A publication is one new file per role, marts/ROLE/VERSION.duckdb, and one pointer, marts/current, that names them all.
 A file that the pointer names is never written again, so that readers keep one whole load until they open the next;
-killed at any instant, the pointer still names the last good publication. What lives here: files, the pointer and the
-building of a mart. What must not: who may see what (access.py), and the meaning of a view (sql/).
+killed at any instant, the pointer still names the last good publication. A new file begins as a copy of the last one
+where that can be relied on, and only what a night can have changed is put in its place.
+
+What lives here: files, the pointer and the building of a mart. What must not: who may see what (access.py), what a night
+can have changed (touched.py), and the meaning of a view (sql/).
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -23,7 +27,7 @@ from typing import Any, TypedDict
 
 import duckdb
 
-from warehouse import clerical_samples, engine, quality_acts, retention, schema, signal_verdicts
+from warehouse import clerical_samples, engine, quality_acts, retention, schema, signal_verdicts, touched
 from warehouse.access import Policy, PolicyError, load_policy
 from warehouse.keys import Keys
 from warehouse.quoting import literal
@@ -59,6 +63,9 @@ _SHARED = (
     "treated_failure",
     "treated_standard",
 )
+
+# Of these, what only views read of which touched rows alone are replaced: then it is worked out of those.
+_OF_TOUCHED = frozenset({"known_thing"})
 
 # Columns of a view's SQL that only a mart's <view>_history holds: from when to when a row was known, and what
 # sql/as_of/ needs. They say nothing of a person and are no matter of the policy. A view with known_from keeps history.
@@ -105,6 +112,8 @@ class Publication:
     published_at: str
     files: Mapping[str, MartFile]
     previous: tuple[Publication, ...] = ()
+    whole: str = ""  # the version this one goes back to: a copy of it, or a copy of a copy; itself if it is none
+    whole_because: str = ""  # why it is no copy
 
     @property
     def moment(self) -> dt.datetime:
@@ -126,6 +135,7 @@ class View:
     grain: str
     sorted_by: tuple[str, ...]
     meanings: Mapping[str, str]
+    changes_with: str | None = None  # the column whose touched values tell all rows that a night can have changed
 
 
 def publish(
@@ -135,6 +145,7 @@ def publish(
     *,
     load_id: str,
     keep: int = DEFAULT_KEEP,
+    whole: bool = False,
     feeds: Iterable[ConfiguredFeed] = (),
     sealed: Iterable[tuple[str, str]] = (),
     acts: Iterable[Mapping[str, Any]] = (),
@@ -145,6 +156,7 @@ def publish(
 ) -> Publication:
     """Builds a mart for every role from the core as it is, then switches readers to all of them at once.
 
+    `whole`: nothing is taken over from the last publication, even where it could be.
     `sealed`: pairs of records whose persons no view may show together. `acts`: what people did about what fails.
     `verdicts`: what people said of signals. `asked`: pairs of a clerical sample that wait for an answer.
     `periods`: how long what is kept. `held`: persons and records that a legal hold is on.
@@ -153,21 +165,35 @@ def publish(
         raise PublishError(f"load_id {load_id!r} cannot name a file; use letters, digits, '.', '_' and '-'")
     if keep < 1:
         raise PublishError(f"keep is {keep}; at least the newest publication is kept")
+    sealed = sorted(sealed)
     with _no_values_in_errors():
         policy = load_policy()
         marts_dir.mkdir(parents=True, exist_ok=True)
         before = _read_pointer(marts_dir)
         version = _new_version(marts_dir, policy, load_id)
         _discard_all_but(marts_dir, policy, before)
-    with _no_values_in_errors(), warehouse.as_large(), _cursor(warehouse) as con:
-        _set_protection(con, keys, policy)
-        types = _prepare(con, load_id, feeds, sealed, acts, verdicts, asked, periods, held)
-        policy.check(_without_bookkeeping(types))
-        _compute_shared_views(con, policy, types)
-        files = {role: _build(con, marts_dir, keys, policy, role, version, types) for role in policy.roles}
+        made_by = touched.made_by(keys, policy, sealed)
     kept = (replace(before, previous=()), *before.previous)[: keep - 1] if before else ()
-    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-    publication = Publication(version, load_id, now.isoformat(timespec="seconds") + "Z", files, kept)
+    replaced: frozenset[str] = frozenset()
+    with _no_values_in_errors(), warehouse.as_large(), _cursor(warehouse) as con:
+        why = "it was asked for" if whole else _why_whole(con, before, kept, made_by, load_id)
+        if not why and before is not None:
+            why = _copy_all(marts_dir, policy, before, version)
+        _set_protection(con, keys, policy)
+        types = _prepare(con, load_id, feeds, sealed, acts, verdicts, asked, periods, held, of_touched=not why)
+        policy.check(_without_bookkeeping(types))
+        _compute_shared_views(con, policy, types, of_touched=not why)
+        _find_common_values(con, policy)
+        if not why and before is not None:
+            replaced = _take_what_is_touched(con, marts_dir, keys, policy, before, types)
+            why = "" if replaced else _discard_copies(marts_dir, policy, version, "of every view most was touched")
+        files = {role: _build(con, marts_dir, keys, policy, role, version, types, replaced) for role in policy.roles}
+        now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+        goes_back_to = before.whole if before is not None and not why else version
+        published_at = now.isoformat(timespec="seconds") + "Z"
+        publication = Publication(version, load_id, published_at, files, kept, goes_back_to, why)
+        # Before the switch: killed between the two, what is served is not what is remembered, and nothing is taken over from it.
+        touched.remember(con, made_by, _served(publication))
     _write_pointer(marts_dir, publication)
     _record(warehouse, load_id, now)
     _discard_all_but(marts_dir, policy, publication)
@@ -249,8 +275,11 @@ def _read_view(path: Path) -> View:
     header = [line[2:].strip() for line in sql.split("WITH", 1)[0].splitlines() if line.startswith("--")]
     meanings = dict(line.removeprefix("column ").split(": ", 1) for line in header if line.startswith("column "))
     sorted_by = next(line for line in header if line.startswith("sorted by: ")).removeprefix("sorted by: ")
+    changes_with = next((line.split(": ", 1)[1] for line in header if line.startswith("changes with: ")), None)
     grain = header[0].removeprefix(f"{path.stem}: ")
-    return View(path.stem, sql, grain, tuple(sorted_by.split(", ")), {**_meanings_of_core(sql), **meanings})
+    return View(
+        path.stem, sql, grain, tuple(sorted_by.split(", ")), {**_meanings_of_core(sql), **meanings}, changes_with
+    )
 
 
 def _read_signal_rule(path: Path) -> SignalRule:
@@ -325,8 +354,13 @@ def _prepare(
     asked: Iterable[tuple[str, str]],
     periods: Iterable[retention.Rule],
     held: retention.Held,
+    *,
+    of_touched: bool,
 ) -> dict[str, dict[str, str]]:
-    """Makes the shared tables and, as mart_<view>, every view over them; returns view -> column -> type."""
+    """Makes the shared tables and, as mart_<view>, every view over them; returns view -> column -> type.
+
+    `of_touched`: what is worked out of touched rows alone is not yet, but when it is asked for.
+    """
     con.execute("SET VARIABLE published_load_id = ?", [load_id])
     con.execute(
         "CREATE TEMP TABLE configured_feed (agency VARCHAR, feed VARCHAR, expect_days INTEGER, configured BOOLEAN)"
@@ -343,7 +377,8 @@ def _prepare(
     con.execute("CREATE TEMP TABLE event_taxonomy AS FROM read_csv(?, all_varchar = true)", [str(schema.TAXONOMY_PATH)])
     for name in _SHARED:
         sql = (_SQL / "publish" / f"{name}.sql").read_text(encoding="utf-8")
-        con.execute(f"CREATE TEMP TABLE {name} AS {sql}")
+        kind = "VIEW" if of_touched and name in _OF_TOUCHED else "TABLE"
+        con.execute(f"CREATE TEMP {kind} {name} AS {sql}")
     night = con.execute("SELECT date FROM published_night").fetchone()
     if night is None:
         raise PublishError(f"load {load_id!r} is not in the warehouse's nights; publish one that was run")
@@ -382,14 +417,151 @@ def _raise_signals(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _compute_shared_views(
-    con: duckdb.DuckDBPyConnection, policy: Policy, types: Mapping[str, Mapping[str, str]]
+    con: duckdb.DuckDBPyConnection, policy: Policy, types: Mapping[str, Mapping[str, str]], *, of_touched: bool
 ) -> None:
-    """Computes once what several roles see. Views that keep history are no more than joins and are not held twice."""
-    for view, columns in types.items():
-        if _KNOWN_FROM not in columns and sum(view in role.views for role in policy.roles.values()) > 1:
-            con.execute(f"CREATE TEMP TABLE computed AS SELECT * FROM mart_{view}")
-            con.execute(f"DROP VIEW temp.main.mart_{view}")
-            con.execute(f"ALTER TABLE computed RENAME TO mart_{view}")
+    """Computes once what several roles see. Views that keep history are no more than joins and are not held twice.
+
+    `of_touched`: but what is to be worked out of touched rows alone.
+    """
+    for view in views():
+        seen_by = sum(view.name in role.views for role in policy.roles.values())
+        waits = of_touched and view.changes_with is not None
+        if _KNOWN_FROM not in types[view.name] and not waits and seen_by > 1:
+            con.execute(f"CREATE TEMP TABLE computed AS SELECT * FROM mart_{view.name}")
+            con.execute(f"DROP VIEW temp.main.mart_{view.name}")
+            con.execute(f"ALTER TABLE computed RENAME TO mart_{view.name}")
+
+
+def _find_common_values(con: duckdb.DuckDBPyConnection, policy: Policy) -> None:
+    """Makes common_<role>_<view> of what enough people share, which is a matter of everybody's rows."""
+    for role in policy.roles:
+        for view in policy.role(role).views:
+            if common := policy.common_values(role, view, f"mart_{view}"):
+                con.execute(f"CREATE TEMP TABLE common_{role}_{view} AS {common}")
+
+
+# Beginning from the last publication
+
+
+def _why_whole(
+    con: duckdb.DuckDBPyConnection,
+    before: Publication | None,
+    kept: Sequence[Publication],
+    made_by: str,
+    load_id: str,
+) -> str:
+    """Why nothing can be taken over from the last publication; empty if it can.
+
+    A row that is replaced leaves its bytes in the file. No file therefore goes further back than the oldest one that is kept, and can be
+    gone back to: it holds nothing that is not lying there anyway.
+    """
+    if before is None:
+        return "nothing was published before"
+    if before.whole not in {publication.version for publication in kept}:
+        return "the last whole publication is not kept any longer"
+    return touched.why_whole(con, made_by, _served(before), load_id)
+
+
+def _copy_all(marts_dir: Path, policy: Policy, base: Publication, version: str) -> str:
+    """Copies the files of the base to where the new ones are built; why they cannot be relied on, or empty."""
+    for role in policy.roles:
+        building, _ = _places(marts_dir, role, version)
+        if role not in base.files or not _copy(base.path(marts_dir, role), building, base.files[role].sha256):
+            wrong = "a file of the last publication is missing or not as it was published"
+            return _discard_copies(marts_dir, policy, version, wrong)
+    return ""
+
+
+def _discard_copies(marts_dir: Path, policy: Policy, version: str, why: str) -> str:
+    """What is made whole is made in a file of its own: a copy would keep the bytes of what was in it."""
+    for role in policy.roles:
+        _places(marts_dir, role, version)[0].unlink(missing_ok=True)
+    return why
+
+
+def _take_what_is_touched(
+    con: duckdb.DuckDBPyConnection,
+    marts_dir: Path,
+    keys: Keys,
+    policy: Policy,
+    base: Publication,
+    types: Mapping[str, Mapping[str, str]],
+) -> frozenset[str]:
+    """Makes touched_<view> of the rows that take the place of those in the copies; returns of which views: not most of them."""
+    con.execute("CREATE TEMP TABLE shown_otherwise (view_name VARCHAR, record_id VARCHAR)")
+    for role in policy.roles:
+        if any(policy.shared(role, view.name) for view in _replaceable(policy, role)):
+            with _attached(con, base.path(marts_dir, role), "base", keys.text(role)):
+                for view in _replaceable(policy, role):
+                    _find_shown_otherwise(con, policy, role, view, types)
+    replaced = touched.find(con, {view.name: _tables_read(view.sql) for view in views() if view.changes_with})
+    with touched.narrowed(con):
+        for view in views():
+            if view.name in replaced:
+                con.execute(
+                    f"CREATE TEMP TABLE touched_{view.name} AS SELECT * FROM mart_{view.name} "
+                    f"WHERE {view.changes_with} IN ({_touched(view, str(view.changes_with))})"
+                )
+    return replaced
+
+
+def _find_shown_otherwise(
+    con: duckdb.DuckDBPyConnection, policy: Policy, role: str, view: View, types: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Adds to shown_otherwise whose rows have a value that enough people share now and did not, or did and do not now.
+
+    What the role was shown of a column is what enough people shared then; what it was shown of nobody is taken for new.
+    """
+    columns = policy.shared(role, view.name)
+    if not columns:
+        return
+    shown = " UNION ALL ".join(
+        f'SELECT DISTINCT \'{column}\' AS column_name, "{column}" AS value FROM base.main."{_table(view, types)}" '
+        f'WHERE "{column}" IS NOT NULL'
+        for column in columns
+    )
+    common = f"SELECT column_name, value FROM common_{role}_{view.name}"
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE otherwise AS WITH shown AS ({shown}), common AS ({common}) "
+        "(FROM shown EXCEPT FROM common) UNION ALL (FROM common EXCEPT FROM shown)"
+    )
+    has_it = " OR ".join(
+        f"{value} IN (SELECT value FROM otherwise WHERE column_name = '{column}')" for column, value in columns.items()
+    )
+    if con.execute("SELECT count(*) FROM otherwise").fetchall()[0][0]:
+        con.execute(
+            f"INSERT INTO shown_otherwise SELECT DISTINCT '{view.name}', record_id FROM mart_{view.name} WHERE {has_it}"
+        )
+
+
+def _replaceable(policy: Policy, role: str) -> list[View]:
+    """The views of which touched rows alone can be replaced in the role's copy."""
+    return [
+        view
+        for view in views()
+        if view.changes_with is not None
+        and view.name in policy.role(role).views
+        and policy.tells_rows_apart(role, view.name, view.changes_with)
+    ]
+
+
+def _touched(view: View, expression: str) -> str:
+    """A SELECT of this of every record or person that is touched in the view."""
+    return (
+        f"SELECT {expression} FROM touched_{str(view.changes_with).removesuffix('_id')} WHERE view_name = '{view.name}'"
+    )
+
+
+def _table(view: View, types: Mapping[str, Mapping[str, str]]) -> str:
+    return f"{view.name}_history" if _KNOWN_FROM in types[view.name] else view.name
+
+
+# One role's mart
+
+
+def _places(marts_dir: Path, role: str, version: str) -> tuple[Path, Path]:
+    """Where a role's file is built, and where it goes."""
+    return marts_dir / role / f".{version}.building", marts_dir / role / f"{version}.duckdb"
 
 
 def _build(
@@ -400,16 +572,16 @@ def _build(
     role: str,
     version: str,
     types: Mapping[str, Mapping[str, str]],
+    replaced: frozenset[str],
 ) -> MartFile:
     """One role's mart, written beside its place, made durable, moved there and opened again."""
-    folder = marts_dir / role
-    folder.mkdir(exist_ok=True)
-    building, final = folder / f".{version}.building", folder / f"{version}.duckdb"
+    building, final = _places(marts_dir, role, version)
+    building.parent.mkdir(exist_ok=True)
     engine.attach(con, building, "building", keys.text(role), row_group=_ROW_GROUP, logged=False)
     try:
         con.execute("SET VARIABLE pseudonym_salt = ?", [keys.pseudonym_salt(role)])
         con.execute("BEGIN")  # one commit for all of it
-        _fill(con, policy, role, types)
+        _fill(con, policy, role, types, [view for view in _replaceable(policy, role) if view.name in replaced])
         con.execute("COMMIT")
         con.execute("CHECKPOINT building")
     except BaseException:
@@ -422,23 +594,31 @@ def _build(
         con.execute("DETACH building")
     _sync(building)
     building.replace(final)
-    _sync(folder)
+    _sync(final.parent)
     _verify(con, final, role, keys.text(role))
     return MartFile(f"{role}/{final.name}", _sha256(final), final.stat().st_size)
 
 
-def _fill(con: duckdb.DuckDBPyConnection, policy: Policy, role: str, types: Mapping[str, Mapping[str, str]]) -> None:
-    """Every view the role may see, as a table; one that keeps history as a table, a view for now and a macro."""
+def _fill(
+    con: duckdb.DuckDBPyConnection,
+    policy: Policy,
+    role: str,
+    types: Mapping[str, Mapping[str, str]],
+    replaced: Sequence[View],
+) -> None:
+    """Every view the role may see, as a table; one that keeps history as a table, a view for now and a macro.
+
+    `replaced`: the file has them as they were in the base, and only touched rows are put in the place of theirs.
+    """
     con.execute(
-        "CREATE TABLE building.main.mart AS "
+        "CREATE OR REPLACE TABLE building.main.mart AS "
         f"SELECT ? AS role, load_id, date, {MART_SCHEMA_VERSION} AS schema_version FROM published_night",
         [role],
     )
     shown = [view for view in views() if view.name in policy.role(role).views]
     for view in shown:
-        source = f"mart_{view.name}"
-        if common := policy.common_values(role, view.name, source):
-            con.execute(f"CREATE OR REPLACE TEMP TABLE common_value AS {common}")
+        if policy.shared(role, view.name):
+            con.execute(f"CREATE OR REPLACE TEMP VIEW common_value AS FROM common_{role}_{view.name}")
         expressions = policy.select_list(role, view.name, types[view.name])
         keeps_history = _KNOWN_FROM in types[view.name]
         bookkeeping = [column for column in _BOOKKEEPING if column in types[view.name]] if keeps_history else []
@@ -446,10 +626,16 @@ def _fill(con: duckdb.DuckDBPyConnection, policy: Policy, role: str, types: Mapp
         order = [f'"{column}"' for column in view.sorted_by if column in expressions]
         if keeps_history:
             order.insert(0, "known_to IS NOT NULL")
+        table = f'building.main."{_table(view, types)}"'
+        if view in replaced:
+            key = str(view.changes_with)
+            con.execute(f'DELETE FROM {table} WHERE "{key}" IN ({_touched(view, expressions[key])})')
+            source, write = f"touched_{view.name}", f"INSERT INTO {table} BY NAME"
+        else:
+            source, write = f"mart_{view.name}", f"CREATE OR REPLACE TABLE {table} AS"
         # Sorted by what the role sees, never by the true identifier: the order of rows would give pseudonyms away.
         con.execute(
-            f'CREATE TABLE building.main."{view.name}{"_history" if keeps_history else ""}" AS '
-            f"SELECT * FROM (SELECT {', '.join(select)} FROM {source} WHERE {policy.rows(role, view.name)}) "
+            f"{write} SELECT * FROM (SELECT {', '.join(select)} FROM {source} WHERE {policy.rows(role, view.name)}) "
             f"ORDER BY {', '.join(order) or 'ALL'}"
         )
     con.execute("USE building")  # so that views and macros name their tables without the name of this attachment
@@ -464,7 +650,7 @@ def _fill(con: duckdb.DuckDBPyConnection, policy: Policy, role: str, types: Mapp
 def _keep_history(con: duckdb.DuckDBPyConnection, view: str, names: Sequence[str]) -> None:
     """The public name shows what is known now; <view>_as_of(t) what was known at t."""
     columns = ", ".join(f'"{name}"' for name in names)
-    con.execute(f'CREATE VIEW "{view}" AS SELECT {columns} FROM "{view}_history" WHERE known_to IS NULL')
+    con.execute(f'CREATE OR REPLACE VIEW "{view}" AS SELECT {columns} FROM "{view}_history" WHERE known_to IS NULL')
     own = _SQL / "as_of" / f"{view}.sql"
     if own.exists():
         select = own.read_text(encoding="utf-8")
@@ -475,7 +661,7 @@ def _keep_history(con: duckdb.DuckDBPyConnection, view: str, names: Sequence[str
             f'SELECT {then} FROM "{view}_history" '
             "WHERE known_from <= CAST(t AS TIMESTAMP) AND (known_to IS NULL OR known_to > CAST(t AS TIMESTAMP))"
         )
-    con.execute(f'CREATE MACRO "{view}_as_of"(t) AS TABLE {select}')
+    con.execute(f'CREATE OR REPLACE MACRO "{view}_as_of"(t) AS TABLE {select}')
     con.execute(f"SELECT * FROM \"{view}_as_of\"(TIMESTAMP '2000-01-01') LIMIT 0")
 
 
@@ -495,6 +681,16 @@ def _comment(
             con.execute(f'COMMENT ON COLUMN "{view.name}"."{name}" IS {literal(meaning)}')
 
 
+@contextmanager
+def _attached(con: duckdb.DuckDBPyConnection, path: Path, name: str, *known: str) -> Iterator[None]:
+    """A mart to read from, for the time."""
+    engine.attach(con, path, name, *known, read_only=True)
+    try:
+        yield
+    finally:
+        con.execute(f"DETACH {name}")
+
+
 def _unopenable(path: Path, known: tuple[str, ...], role: str) -> list[str]:
     con = engine.connect()
     try:
@@ -507,11 +703,8 @@ def _unopenable(path: Path, known: tuple[str, ...], role: str) -> list[str]:
 
 
 def _verify(con: duckdb.DuckDBPyConnection, path: Path, role: str, *known: str) -> None:
-    engine.attach(con, path, "published", *known, read_only=True)
-    try:
+    with _attached(con, path, "published", *known):
         found = con.execute("SELECT role FROM published.main.mart").fetchall()
-    finally:
-        con.execute("DETACH published")
     if found != [(role,)]:
         raise PublishError(f"{path}: it does not open as the mart of {role}")
 
@@ -558,7 +751,9 @@ def _read_pointer(marts_dir: Path) -> Publication | None:
 
 def _publication(said: Mapping[str, Any]) -> Publication:
     files = {role: MartFile(mart["file"], mart["sha256"], mart["bytes"]) for role, mart in said["files"].items()}
-    return Publication(said["version"], said["load_id"], said["published_at"], files)
+    # A pointer of an earlier version does not say of what its files are copies: every file of it was made whole.
+    since, why = said.get("whole", said["version"]), said.get("whole_because", "")
+    return Publication(said["version"], said["load_id"], said["published_at"], files, (), since, why)
 
 
 def _write_pointer(marts_dir: Path, publication: Publication) -> None:
@@ -569,6 +764,8 @@ def _write_pointer(marts_dir: Path, publication: Publication) -> None:
             "load_id": each.load_id,
             "published_at": each.published_at,
             "files": {role: vars(mart) for role, mart in each.files.items()},
+            "whole": each.whole,
+            "whole_because": each.whole_because,
         }
         for each in (publication, *publication.previous)
     )
@@ -578,6 +775,20 @@ def _write_pointer(marts_dir: Path, publication: Publication) -> None:
         _sync(new)
         new.replace(marts_dir / _POINTER)
         _sync(marts_dir)
+
+
+def _served(publication: Publication) -> str:
+    """What tells this publication from any other, its files from any others."""
+    return " ".join([publication.version, *(publication.files[role].sha256 for role in sorted(publication.files))])
+
+
+def _copy(source: Path, target: Path, sha256: str) -> bool:
+    """Copies a file that is as its digest says; whether it is."""
+    target.parent.mkdir(exist_ok=True)
+    if not source.exists() or _sha256(source) != sha256:
+        return False
+    shutil.copyfile(source, target)
+    return True
 
 
 def _sync(path: Path) -> None:

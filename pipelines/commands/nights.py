@@ -224,15 +224,27 @@ def synth(
 
 
 @app.command()
-def publish(config: Config = DEFAULT_CONFIG, date: Night = None) -> None:
+def publish(
+    config: Config = DEFAULT_CONFIG,
+    date: Night = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Make every mart anew; take nothing over from the last ones.")
+    ] = False,
+) -> None:
     """Links, identifies and publishes what is loaded, without asking any source."""
     with opened(config) as line:
-        from pipelines.night import RIGHT_OF_LOAD, out_of_order
+        from pipelines.night import out_of_order
 
         night = line.open_night(night_of(date, line.settings))
-        for step in RIGHT_OF_LOAD:
-            getattr(line, step)(night)
-        out.print(f"published load {night.load_id}")
+        line.link(night)
+        line.identify(night)
+        made = line.publish(night, whole=whole)
+        how = (
+            f"every mart made whole ({made.whole_because})"
+            if made.whole_because
+            else "in the last marts, what was touched"
+        )
+        out.print(f"published load {night.load_id}: {how}")
         if told := out_of_order(line, night):
             out.print(f"[red]Look at the date:[/] {told}.")
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import pytest
 from tests.integration.test_publish_story import AT_2, NIGHT_1, NIGHT_2, Story, tell
 from warehouse import publish as publishing
 from warehouse import query as querying
+from warehouse import touched
 from warehouse.engine import Warehouse, WarehouseError
 from warehouse.keys import MARTS, Keys, load_keys
 from warehouse.publish import PublishError, current, damaged, rollback
@@ -205,10 +206,99 @@ def test_a_full_disk_leaves_the_last_publication(story: Story, monkeypatch: pyte
     assert served(story) == dict.fromkeys(MARTS, NIGHT_1)
 
 
+# Beginning from the last publication
+
+
+def night_after(story: Story, day: int = 3, *, at: dt.datetime | None = None) -> str:
+    """A further night, that brings one event of one child."""
+    load_id, began = f"2026-03-{day:02d}", at or dt.datetime(2026, 3, day, 2)
+    story.insert("night", load_id=load_id, load_seq=day, date=dt.date(2026, 3, day), started_at=began, status="running")
+    told = {"event_type": "note", "statement_kind": "fact", "title": "Seen", "occurred_from": dt.datetime(2026, 3, day)}
+    story.fact("event", "health.fhir:c1", at=began, event_id=f"e-of-{load_id}", **told)
+    return load_id
+
+
+def test_a_night_begins_from_the_last_publication(story: Story) -> None:
+    whole = story.publish()
+    assert (whole.whole, whole.whole_because) == (NIGHT_2, "nothing was published before")
+    before = story.ask("practitioner", "FROM chronology_history")
+    published = story.publish(night_after(story))
+    assert (published.whole, published.whole_because) == (NIGHT_2, "")
+    assert current(story.marts) == published
+    assert damaged(story.marts, story.keys) == []
+    assert all(_first_block(story, whole, role) == _first_block(story, published, role) for role in MARTS), "a copy"
+    after = story.ask("practitioner", "FROM chronology_history")
+    assert [row for row in after if row["load_id"] == "2026-03-03"] == [row for row in after if row not in before] != []
+    assert [row for row in before if row not in after] == []
+    assert story.publish(night_after(story, 4)).whole == NIGHT_2, "a copy of a copy"
+
+
+def _first_block(story: Story, publication: publishing.Publication, role: str) -> bytes:
+    """DuckDB draws what stands here anew for every file it makes, and leaves it alone in one that is there."""
+    return publication.path(story.marts, role).read_bytes()[:4096]
+
+
+def _put_back(story: Story) -> None:
+    story.publish(night_after(story))
+    rollback(story.marts)
+
+
+def _damage(story: Story) -> None:
+    path = current(story.marts).path(story.marts, "analyst")
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "how", "why"),
+    [
+        (lambda story: None, {"whole": True}, "it was asked for"),
+        (lambda story: None, {"keep": 1}, "the last whole publication is not kept any longer"),
+        (lambda story: None, {"sealed": [("health.fhir:h1", "health.fhir:h2")]}, "the code, the policy, a key or a seal is another"),
+        (_put_back, {}, "what is served is not what was last published from this core"),
+        (_damage, {}, "a file of the last publication is missing or not as it was published"),
+        (
+            lambda story: story.warehouse.con.execute("DELETE FROM event WHERE record_id = 'health.fhir:h1'"),
+            {},
+            "what was published is no longer all in the core",
+        ),
+        (
+            lambda story: [story.warehouse.con.execute(f"DROP TABLE {name}") for name in touched.REMEMBERED],
+            {},
+            "the core remembers no publication before",
+        ),
+    ],
+)  # fmt: skip
+def test_nothing_is_taken_over_where_it_cannot_be_relied_on(
+    story: Story, meanwhile: Callable[[Story], Any], how: dict[str, Any], why: str
+) -> None:
+    whole = story.publish()
+    meanwhile(story)
+    published = story.publish(night_after(story, 4), **how)
+    if "keep" not in how:
+        assert all(_first_block(story, whole, role) != _first_block(story, published, role) for role in MARTS), (
+            "a file of its own"
+        )
+    assert (published.whole, published.whole_because) == ("2026-03-04", why)
+    assert story.ask("practitioner", "SELECT count(*) AS n FROM chronology WHERE load_id = '2026-03-04'") == [{"n": 1}]
+
+
+def test_nor_where_the_clock_was_set_back_or_the_load_is_no_later_one(story: Story) -> None:
+    story.publish()
+    assert story.publish().whole_because == "this load is not later than what is served"
+    assert story.publish(night_after(story, at=AT_2)).whole_because == "the clock does not tell what came since"
+
+
+def test_no_file_goes_further_back_than_what_is_kept(story: Story) -> None:
+    """What was replaced in a file can still be read from its bytes: no longer than from the files that are kept."""
+    story.publish(keep=3)
+    why = [story.publish(night_after(story, day), keep=3).whole_because for day in (3, 4, 5, 6, 7)]
+    assert why == ["", "", "the last whole publication is not kept any longer", "", ""]
+
+
 # Killed at any instant
 
 MORTAL = """
-    import os, pathlib, signal, sys
+    import os, pathlib, shutil, signal, sys
     import duckdb
     from tests.integration.test_publish_story import FEEDS
     from warehouse import engine, publish
@@ -233,12 +323,12 @@ MORTAL = """
 
         warehouse = engine.Warehouse(folder / "core.duckdb", load_keys(folder / "keys", {}))
         for owner, name in (
-            (os, "fsync"), (pathlib.Path, "replace"), (pathlib.Path, "unlink"), (engine, "attach"),
+            (os, "fsync"), (pathlib.Path, "replace"), (pathlib.Path, "unlink"), (engine, "attach"), (shutil, "copyfile"),
             (publish, "_fill"), (publish, "_prepare"), (publish, "_record"), (publish, "_write_pointer"),
         ):
             setattr(owner, name, mortal(getattr(owner, name)))
         publish.publish(
-            warehouse, folder / "marts", load_keys(folder / "keys", {}), load_id="2026-03-02", keep=2, feeds=FEEDS
+            warehouse, folder / "marts", load_keys(folder / "keys", {}), load_id=sys.argv[2], keep=int(sys.argv[3]), feeds=FEEDS
         )
         return passed
 
@@ -255,9 +345,9 @@ MORTAL = """
 class Publisher:
     """Publishes in a process that may be killed at the n-th of the instants at which anything reaches the disk."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, load_id: str, keep: int) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(MORTAL), str(folder)],
+            [sys.executable, "-c", textwrap.dedent(MORTAL), str(folder), load_id, str(keep)],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -277,21 +367,32 @@ class Publisher:
 
 
 @pytest.mark.slow
-def test_killed_at_any_instant_readers_have_one_good_publication(tmp_path: Path) -> None:
-    """What readers get is whole, and publishing again ends it. Every seventh instant: a role passes twelve, so that each kind of
-    instant is met in one role or another."""
+@pytest.mark.parametrize("copied", [False, True])
+def test_killed_at_any_instant_readers_have_one_good_publication(copied: bool, tmp_path: Path) -> None:
+    """What readers get is whole, and publishing again ends it. Not every instant, but in steps that do not divide those of a role, so that
+    each kind is met in one role or another."""
     story = tell(tmp_path)
     story.publish(NIGHT_1)
-    story.publish(NIGHT_1)
+    load_id, keep, step, of_a_role = NIGHT_2, 2, 7, 12
+    if copied:
+        story.publish()
+        story.publish(night_after(story))
+        load_id, keep, step, of_a_role = night_after(story, 4), 3, 9, 14
+    else:
+        story.publish(NIGHT_1)
     story.warehouse.close()
     shutil.copytree(story.marts, tmp_path / "marts_before")
     shutil.copy(tmp_path / "core.duckdb", tmp_path / "core_before.duckdb")
-    publisher = Publisher(tmp_path)
+    publisher = Publisher(tmp_path, load_id, keep)
     ended, last = publisher.publish_until(-1)
     assert ended == 0
+    assert (current(story.marts).whole_because == "") == copied
     assert last >= 40
-    assert (last - 30) % 12 == 0, "another number of instants to a role: choose a step that does not divide it"
-    for instant in range(1, last + 1, 7):
+    # Two more for reading what the analyst was shown before.
+    assert (last - 30 - 2 * copied) % of_a_role == 0, (
+        "another number of instants to a role: choose a step that does not divide it"
+    )
+    for instant in range(1, last + 1, step):
         shutil.rmtree(story.marts)
         shutil.copytree(tmp_path / "marts_before", story.marts)
         shutil.copy(tmp_path / "core_before.duckdb", tmp_path / "core.duckdb")
@@ -301,11 +402,11 @@ def test_killed_at_any_instant_readers_have_one_good_publication(tmp_path: Path)
         assert len(loads) == 1, f"instant {instant}: roles are served different loads"
         assert damaged(story.marts, story.keys) == [], f"instant {instant}"
         assert publisher.publish_until(-1)[0] == 0, f"instant {instant}"
-        assert served(story) == dict.fromkeys(MARTS, NIGHT_2), f"instant {instant}"
+        assert served(story) == dict.fromkeys(MARTS, load_id), f"instant {instant}"
         publication = current(story.marts)
         named = {mart.file for each in (publication, *publication.previous) for mart in each.files.values()}
         assert files(story) == named | {"current"}, f"instant {instant}: leftovers"
-        assert len(named) == 2 * len(MARTS)
+        assert len(named) == keep * len(MARTS)
     publisher.close()
 
 

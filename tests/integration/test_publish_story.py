@@ -50,9 +50,9 @@ class Story:
     keys: Keys
     marts: Path
 
-    def publish(self, load_id: str = NIGHT_2, keep: int = 7) -> publishing.Publication:
-        said = {"feeds": FEEDS, "periods": load_rules(), "held": {"p-jo": ["H-1"]}}
-        return publishing.publish(self.warehouse, self.marts, self.keys, load_id=load_id, keep=keep, **said)  # type: ignore[arg-type]
+    def publish(self, load_id: str = NIGHT_2, keep: int = 7, **how: Any) -> publishing.Publication:
+        said = {"feeds": FEEDS, "periods": load_rules(), "held": {"p-jo": ["H-1"]}, **how}
+        return publishing.publish(self.warehouse, self.marts, self.keys, load_id=load_id, keep=keep, **said)
 
     def ask(self, role: str, sql: str, as_of: Any = None) -> list[dict[str, Any]]:
         con = querying.open_mart(self.marts, self.keys, role, as_of)

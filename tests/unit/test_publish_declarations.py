@@ -48,6 +48,22 @@ def test_every_view_is_seen_by_somebody_and_every_column_shown_is_explained() ->
     assert unexplained == set()
 
 
+def test_touched_rows_are_told_by_a_record_or_a_person() -> None:
+    """warehouse/touched.py finds records and persons, and nothing else."""
+    replaced = {view.name: view.changes_with for view in publishing.views() if view.changes_with}
+    assert set(replaced.values()) == {"record_id", "person_id"}
+    policy = load_policy()
+    for name, column in replaced.items():
+        assert any(
+            policy.tells_rows_apart(role, name, column) for role in policy.roles if name in policy.role(role).views
+        ), name
+    assert policy.tells_rows_apart("analyst", "chronology", "record_id"), "by its pseudonym"
+    assert not policy.tells_rows_apart("reviewer", "records", "record_id"), (
+        "which questions wait settles what is shown of it"
+    )
+    assert not policy.tells_rows_apart("analyst", "attendance", "school"), "left empty where few share it"
+
+
 def test_no_view_depends_on_the_clock_or_on_chance() -> None:
     for path in (Path(publishing.__file__).parent / "sql").rglob("*.sql"):
         if path.parent.name in ("publish", "marts", "as_of"):

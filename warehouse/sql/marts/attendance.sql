@@ -1,5 +1,6 @@
 -- attendance: one row per pupil and school session with its current mark.
 -- sorted by: person_id, session_date, session, record_id
+-- changes with: record_id
 -- column person_id: Pupil; empty while the record is not linked
 WITH versions AS (
     SELECT *, coalesce(superseded_at, TIMESTAMP 'infinity') AS known_until FROM attendance

@@ -1,5 +1,6 @@
 -- chronology: one row per event about a person as its source states it now, with what was withdrawn marked as such.
 -- sorted by: person_id, sorts_at, event_id
+-- changes with: record_id
 -- column person_id: Person the event is about; empty while the record it came with is not linked
 -- column same_as: Two feeds of an agency tell one thing where this is the same: the smallest event_id of them
 -- column sorts_at: Place in the chronology: when it happened, else was recorded, else first received (UTC)

@@ -1,5 +1,6 @@
 -- known_as: one row per person, kind and name, address or identifier that sources have or had of them, as one of them writes it.
 -- sorted by: person_id, kind, said
+-- changes with: person_id
 -- column kind: name, postcode, address or identifier
 -- column said: As a source has it
 -- column is_former: No source says so any more, or the source says that it was before

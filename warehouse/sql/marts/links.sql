@@ -1,5 +1,6 @@
 -- links: one row per record and the person it is now held to be about, with the reason.
 -- sorted by: person_id, record_id
+-- changes with: record_id
 WITH links AS (
     SELECT * FROM shown_link
 )

@@ -1,5 +1,6 @@
 -- records: one row per person record as its source gives it now; none is ever left out.
 -- sorted by: person_id, record_id
+-- changes with: record_id
 -- column person_id: Person the record is about; empty while it is not linked
 -- column address_protected: The address is restricted, or that of somebody in the household is
 WITH versions AS (

@@ -1,5 +1,6 @@
 -- relationships: one row per relationship a source states now between a person and another.
 -- sorted by: person_id, relationship, other_person_id, record_id
+-- changes with: record_id
 -- column person_id: Person of whom it is stated; empty while their record is not linked
 -- column other_person_id: The other person, where the source gives them a record
 -- column relationship: What the other is to the person

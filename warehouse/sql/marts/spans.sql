@@ -1,5 +1,6 @@
 -- spans: one row per thing with a start and an end about a person, as its source states it now.
 -- sorted by: person_id, started_on, span_id
+-- changes with: record_id
 -- column person_id: Person the span is about; empty while the record it came with is not linked
 -- column address_protected: The address is restricted, or that of somebody in the household is
 WITH versions AS (
