@@ -12,6 +12,7 @@ can have changed (touched.py), and the meaning of a view (sql/).
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import hashlib
 import json
 import os
@@ -76,6 +77,9 @@ _BOOKKEEPING = ("known_from", "known_to", "same_group", "same_by_time", "same_by
 # is whole row groups: with this eighth of its own 122,880 rows a child's rows are found in a third of the time, in files a quarter larger;
 # with a thirtieth they are found no sooner, in files more than twice as large.
 _ROW_GROUP = 16_384
+
+# What a system says when it has no room for a file, or none for this user.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _LOAD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _OURS = re.compile(r".+\.duckdb(\.wal)?|\..+\.building(\.wal|\.tmp)?")
@@ -334,6 +338,8 @@ def _no_values_in_errors() -> Iterator[None]:
             reason = f"DuckDB reports {type(error).__name__}; run it again, then look at the newest change to sql/"
     except OSError as error:
         reason = f"{error.strerror} ({error.filename}); mend it and publish again"
+        if error.errno in _FULL:
+            reason = "the disk is full; make room and publish again"
     raise PublishError(f"the marts could not be built: {reason}. Readers still have the last good publication")
 
 

@@ -201,7 +201,7 @@ def test_a_full_disk_leaves_the_last_publication(story: Story, monkeypatch: pyte
 
     with monkeypatch.context() as patch:
         patch.setattr(publishing, "_sync", full)
-        with pytest.raises(PublishError, match="No space left on device"):
+        with pytest.raises(PublishError, match="the disk is full; make room"):
             story.publish(NIGHT_2)
     assert served(story) == dict.fromkeys(MARTS, NIGHT_1)
 
