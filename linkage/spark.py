@@ -42,12 +42,7 @@ def predict(
     with _Session(spark) as session:
         from splink import Linker, SparkAPI
 
-        api = SparkAPI(
-            spark_session=session,
-            register_udfs_automatically=False,
-            break_lineage_method="persist",
-            num_partitions_on_repartition=8,
-        )
+        api = SparkAPI(spark_session=session, register_udfs_automatically=False, break_lineage_method="persist")
         linker = Linker(
             api.register(session.createDataFrame(_arrow(cursor, people)), dataset_display_name="linkage_input_rows"),
             settings,
